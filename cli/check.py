@@ -1,0 +1,48 @@
+"""`evsim check FILE`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import options
+
+if TYPE_CHECKING:
+    from evsim.simulate import Summary
+
+
+def command(file: options.NetworkFile, set_: options.Overrides = None) -> None:
+    """Report every fault of a network file; print shapes, counts and sizes of a good one."""
+    import evsim
+    from evsim import simulate
+
+    network = evsim.load(file, set_ or ())
+    print("\n".join(describe(network.name, simulate.check(network))))
+
+
+def describe(name: str, summary: Summary) -> list[str]:
+    """Return the lines that show a network's sizes."""
+    lines = [f"{name}: good", "", "population        shape              neurons"]
+    for population in summary.populations:
+        shape = " x ".join(map(str, population.shape))
+        lines.append(f"{population.name:<18}{shape:<16}{population.size:>10,}")
+    if summary.projections:
+        lines += ["", "projection        kind               weights        synapses"]
+    for projection in summary.projections:
+        counts = f"{projection.weights:>10,}{projection.synapses:>16,}"
+        lines.append(f"{projection.name:<18}{projection.kind:<16}{counts}")
+    lines += [
+        "",
+        f"parameters  {summary.parameters:>14,}",
+        f"synapses    {summary.synapses:>14,}",
+        f"memory      {_bytes(summary.memory):>14}",
+        f"recording   {_bytes(summary.recording):>14}  at most",
+    ]
+    return lines
+
+
+def _bytes(number: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} TB"

@@ -1,0 +1,17 @@
+"""`evsim explain FILE`."""
+
+from __future__ import annotations
+
+from . import options
+
+
+def command(
+    file: options.NetworkFile,
+    set_: options.Overrides = None,
+    engine: options.EngineOption = options.Engine.auto,
+) -> None:
+    """Print the code captured from the equations, the fast paths taken and why others are not."""
+    import evsim
+    from evsim import simulate
+
+    print(simulate.explain(evsim.load(file, set_ or ()), engine.value))

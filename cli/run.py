@@ -1,0 +1,41 @@
+"""`evsim run FILE`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import options
+from .console import reporter
+from .signals import stop_on_signals
+
+
+def command(
+    file: options.NetworkFile,
+    set_: options.Overrides = None,
+    engine: options.EngineOption = options.Engine.auto,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="Folder that gets the run's folder.")
+    ] = Path("recordings"),
+    data_dir: options.DataDir = None,
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Train and test a network; record spikes, weights and metrics."""
+    import evsim
+    from evsim import simulate
+
+    network = evsim.load(file, set_ or ())
+    with reporter(quiet, json) as news, stop_on_signals() as stop:
+        simulate.run(
+            network,
+            engine=engine.value,
+            out=out,
+            data_dir=data_dir,
+            threads=threads,
+            reporter=news,
+            stop=stop,
+        )

@@ -1,0 +1,1 @@
+"""From a Network to a Plan."""

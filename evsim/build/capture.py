@@ -1,0 +1,184 @@
+"""Take from Brian2 what it hands to a device: resolved code, variables and templates.
+
+A device that records replaces Brian2's for the time in which a network prepares its objects. Nothing
+is compiled and no state is touched. `make_statements` then gives the same scalar and vector statements
+that Brian2's own targets render.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import brian2
+import numpy as np
+from brian2.codegen.translation import make_statements
+from brian2.core.functions import Function
+from brian2.core.variables import (
+    ArrayVariable,
+    AuxiliaryVariable,
+    Constant,
+    Subexpression,
+)
+from brian2.devices.device import RuntimeDevice
+from brian2.utils.stringtools import get_identifiers
+
+from evsim.build.brian2_compat import CONSTANTS
+from evsim.build.plan import Block, Kind, Statement, Symbol
+
+TEMPLATES = frozenset({"stateupdate", "threshold", "reset"})
+CLOCK = frozenset({"t", "dt", "t_in_timesteps"})
+
+
+class Unsupported(Exception):
+    """A Brian2 object needs code that cannot be captured; the text names the object."""
+
+
+class _Recorder(RuntimeDevice):  # type: ignore[misc]
+    """Brian2's runtime device, except that code objects are described instead of compiled."""
+
+    def __init__(self, base: RuntimeDevice):
+        self.__dict__ = base.__dict__
+        self.recorded: list[dict[str, Any]] = []
+
+    def code_object(self, **description: Any) -> None:
+        self.recorded.append(description)
+
+
+@contextmanager
+def _recording() -> Iterator[_Recorder]:
+    devices = sys.modules["brian2.devices.device"]
+    active = devices.active_device  # type: ignore[attr-defined]
+    recorder = _Recorder(active)
+    devices.active_device = recorder  # type: ignore[attr-defined]
+    try:
+        yield recorder
+    finally:
+        devices.active_device = active  # type: ignore[attr-defined]
+        active.__dict__.pop("recorded", None)
+
+
+def capture(
+    objects: Sequence[Any], failed: Callable[[str, Exception], None] | None = None
+) -> list[Block]:
+    """Return the code of Brian2 objects in the order of Brian2's schedule.
+
+    Parameters
+    ----------
+    objects : groups with everything they contain.
+    failed : called with an object's name and the error where Brian2 refuses its code; without it
+        the error is raised.
+
+    Raises
+    ------
+    Unsupported : an object uses a template that cannot be lowered.
+    """
+    network = brian2.Network(*objects)
+    blocks = []
+    with _recording() as recorder:
+        for item in network.sorted_objects:
+            if not item.active:
+                continue
+            recorder.recorded.clear()
+            try:
+                item.before_run({})
+            except Exception as error:
+                if failed is None:
+                    raise
+                failed(item.name, error)
+                continue
+            blocks += [_block(item, description) for description in recorder.recorded]
+    return blocks
+
+
+def _block(item: Any, description: Mapping[str, Any]) -> Block:
+    template = description["template_name"]
+    if template not in TEMPLATES:
+        raise Unsupported(f"'{item.name}' needs Brian2's template `{template}`")
+    variables, indices = description["variables"], description["variable_indices"]
+    code = description["abstract_code"]
+    code = code if isinstance(code, str) else "\n".join(code.values())
+    scalar, vector = make_statements(code, variables, np.float64, optimise=True, blockname="")
+    statements = (*map(_statement, scalar), *map(_statement, vector))
+    override = description.get("override_conditional_write") or ()
+    keywords = description.get("template_kwds") or {}
+    names = {name for s in statements for name in (s.var, *get_identifiers(s.expr))}
+    written = {s.var for s in statements if s.op != ":="}
+    symbols = {name: _symbol(name, statements, variables, indices) for name in sorted(names)}
+    guards = _guards(written, variables, set(override))
+    for guard in guards.values():
+        symbols.setdefault(guard, _symbol(guard, statements, variables, indices))
+    return Block(
+        name=item.name,
+        owner=description["owner"].name,
+        when=item.when,
+        order=item.order,
+        template=template,
+        code=code.strip(),
+        scalar=tuple(map(_statement, scalar)),
+        vector=tuple(map(_statement, vector)),
+        symbols=symbols,
+        guards=guards,
+        refractory=bool(keywords.get("_uses_refractory")),
+    )
+
+
+def _guards(written: set[str], variables: Mapping[str, Any], override: set[str]) -> dict[str, str]:
+    """Conditional writes stand in the variable, not in the statements."""
+    guards = {}
+    for name in sorted(written):
+        condition = getattr(variables.get(name), "conditional_write", None)
+        if condition is not None and condition.name not in override:
+            guards[name] = condition.name
+    return guards
+
+
+def _kind(dtype: Any) -> Kind:
+    if np.issubdtype(dtype, np.bool_) or dtype is bool:
+        return "boolean"
+    return "integer" if np.issubdtype(dtype, np.integer) else "float"
+
+
+def _statement(statement: Any) -> Statement:
+    kind = _kind(statement.dtype)
+    cases = (statement.boolean_simplified_expressions or {}) if kind == "float" else {}
+    return Statement(
+        var=statement.var,
+        op=statement.op,
+        expr=statement.expr,
+        kind=kind,
+        shared=bool(statement.scalar),
+        cases=tuple((tuple(sorted(given)), expr) for given, expr in cases.items()),
+    )
+
+
+def _symbol(
+    name: str,
+    statements: Sequence[Statement],
+    variables: Mapping[str, Any],
+    indices: Mapping[str, str],
+) -> Symbol:
+    variable = variables.get(name)
+    if variable is None or isinstance(variable, AuxiliaryVariable | Subexpression):
+        for statement in statements:
+            if statement.var == name:
+                return Symbol("local", name, kind=statement.kind, shared=statement.shared)
+        if name in CONSTANTS or name in ("True", "False", "inf"):
+            value = {"True": True, "False": False}.get(name, getattr(np, name, None))
+            return Symbol("literal", name, value=value, kind=_kind(type(value)), shared=True)
+        return Symbol("function", name)
+    if isinstance(variable, Function):
+        return Symbol("function", name)
+    kind = _kind(variable.dtype)
+    if isinstance(variable, Constant):
+        return Symbol("literal", name, kind=kind, shared=True, value=variable.get_value())
+    if not isinstance(variable, ArrayVariable):
+        raise Unsupported(f"variable '{name}' has the unknown type {type(variable).__name__}")
+    if variable.name in CLOCK and hasattr(variable.owner, "dt_"):
+        return Symbol("clock", variable.name, kind=kind, shared=True)
+    if variable.name == "i" and variable.read_only:
+        return Symbol("index", "i", kind="integer")
+    side = {"_presynaptic_idx": "pre", "_postsynaptic_idx": "post"}.get(indices[name], "")
+    return Symbol("state", variable.name, side, kind, bool(variable.scalar))

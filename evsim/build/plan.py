@@ -1,0 +1,251 @@
+"""The Plan: everything an engine needs, with nothing left to decide.
+
+A Plan is made by `evsim.build.build` from a Network. It holds captured Brian2 statements, shapes,
+initial values, the table of shared values for every step of every phase, and learning rules. Arrays
+are in C order of the declared shapes and are not written to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim.projections.base import Geometry
+
+FloatArray = NDArray[np.floating[Any]]
+Kind = Literal["float", "integer", "boolean"]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A state variable of a population.
+
+    Attributes
+    ----------
+    name : as in the equations.
+    kind : type of its values.
+    shared : one value for the whole population (Brian2's `shared`).
+    constant : no code of the neuron writes it.
+    initial : (neuron,) or (), value at the start of a trial, SI units.
+    unit : SI unit as text, for recordings.
+    share : axis along which a learned variable has one value ("channel", "all"), or None.
+    """
+
+    name: str
+    kind: Kind
+    shared: bool
+    constant: bool
+    initial: NDArray[Any]
+    unit: str = ""
+    share: str | None = None
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One line of captured code: `var op expr`, with op `:=` where it declares a local name.
+
+    Attributes
+    ----------
+    cases : where Brian2 splits an expression over boolean variables, the simplified expression for
+        every combination, as ((variable, value), ...), expression.
+    """
+
+    var: str
+    op: str
+    expr: str
+    kind: Kind
+    shared: bool
+    cases: tuple[tuple[tuple[tuple[str, bool], ...], str], ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.var} {self.op} {self.expr}"
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """What a name in a block stands for.
+
+    Attributes
+    ----------
+    role : "state" (a population's variable), "local", "literal" (value known at compile time),
+        "clock" (`t`, `dt`, `t_in_timesteps`), "index" (`i`), or "function".
+    side : for "state" in synaptic code, "pre", "post" or "synapse"; else "".
+    variable : name of the variable on that side.
+    """
+
+    role: Literal["state", "local", "literal", "clock", "index", "function"]
+    variable: str = ""
+    side: str = ""
+    kind: Kind = "float"
+    shared: bool = False
+    value: float | int | bool | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """One captured Brian2 code object.
+
+    Attributes
+    ----------
+    name, owner : the object's name and its population.
+    when, order : Brian2's slot and order inside it.
+    template : Brian2's template, which says what the code is for ("stateupdate", "threshold",
+        "reset"); `refractory` is set where the threshold also starts a refractory period.
+    code : abstract code, for people.
+    scalar, vector : statements that run once, and once per neuron.
+    guards : variable -> boolean variable that must hold for a write (Brian2's conditional write).
+    """
+
+    name: str
+    owner: str
+    when: str
+    order: int
+    template: str
+    code: str
+    scalar: tuple[Statement, ...]
+    vector: tuple[Statement, ...]
+    symbols: Mapping[str, Symbol]
+    guards: Mapping[str, str] = field(default_factory=dict)
+    refractory: bool = False
+
+
+@dataclass(frozen=True)
+class NeuronCode:
+    """The text of a population's neuron, as Brian2 objects are made from it.
+
+    `namespace` maps parameter names to (SI value, dimensions); `drives` the protocol constants that
+    the code sees as shared variables to their dimensions.
+    """
+
+    equations: str
+    threshold: str | None
+    reset: str | None
+    refractory: str | None
+    method: str | None
+    run: Mapping[str, str]
+    namespace: Mapping[str, tuple[float, tuple[float, ...]]]
+    drives: Mapping[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Population:
+    """A population with its variables; `neuron` is None where it only holds values."""
+
+    name: str
+    shape: tuple[int, ...]
+    variables: Mapping[str, Variable]
+    neuron: NeuronCode | None
+    spikes: bool
+
+    @property
+    def size(self) -> int:
+        """Number of neurons."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Weighted connections, laid out by `geometry`.
+
+    Attributes
+    ----------
+    sends : "spikes" (each spike adds its weight to `target_variable`) or "value" (the weighted sum
+        of `source_variable` is assigned to it).
+    feedback_variable : variable of the source that the exact adjoint feeds, or None.
+    """
+
+    name: str
+    geometry: Geometry
+    source: str
+    source_variable: str
+    target: str
+    target_variable: str
+    sends: Literal["spikes", "value"]
+    feedback_variable: str | None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Learning of one parameter: a projection's weights or a population's variable.
+
+    Attributes
+    ----------
+    parameter : `projection` or `population.variable`.
+    at_end, every_step : phase -> captured code that adds to `g`.
+    optimiser : "sgd" or "adam"; `momentum` is the former's.
+    rates : (epoch,), learning rate in each epoch.
+    """
+
+    parameter: str
+    projection: str | None
+    population: str
+    variable: str | None
+    at_end: Mapping[str, Block]
+    every_step: Mapping[str, Block]
+    optimiser: str
+    momentum: float
+    rates: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of a trial.
+
+    Attributes
+    ----------
+    start : None for the trial's start state, or the phase whose end state it continues from.
+    first : value of the step count before the phase's first step (k - 1).
+    shared : (steps, len(plan.shared)) values of the shared inputs at every step.
+    sets : `population.variable` -> value set at the phase's start, for per-neuron variables.
+    average : names of averaged variables, over the last `average_last` steps.
+    """
+
+    name: str
+    steps: int
+    start: str | None
+    first: int
+    shared: NDArray[np.float64]
+    sets: Mapping[tuple[str, str], float]
+    average: tuple[str, ...] = ()
+    average_last: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A network ready for an engine.
+
+    Attributes
+    ----------
+    shared : the shared inputs in the order of `Phase.shared`'s columns: (population, variable);
+        population "" stands for the protocol constant that every block sees under that name.
+    blocks : captured neuron code in the order of Brian2's schedule.
+    inputs : the (population, variable) pairs that a trial's sample sets.
+    parameters : initial values of everything that is learned or weighs: projections by name in their
+        geometry's `weight_shape`, learned variables by `population.variable`, with one value a
+        channel or one in all where shared.
+    fingerprint : hash of everything that decides the numbers.
+    """
+
+    name: str
+    dt: float
+    seed: int
+    precision: Literal["float32", "float64"]
+    populations: Mapping[str, Population]
+    projections: Mapping[str, Projection]
+    blocks: tuple[Block, ...]
+    rules: Mapping[str, Rule]
+    phases: Mapping[str, Phase]
+    shared: tuple[tuple[str, str], ...]
+    inputs: tuple[tuple[str, str], ...]
+    parameters: Mapping[str, FloatArray]
+    weight_grid: float | None
+    fingerprint: str
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Floating-point type of states and weights."""
+        return np.dtype(self.precision)

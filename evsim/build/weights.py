@@ -1,0 +1,72 @@
+"""Initial values of variables and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim import expressions
+from evsim.build.streams import generator
+
+DEFAULT_WEIGHTS = "uniform(-1, 1)/sqrt(fan_in)"
+
+
+def draw(
+    text: str,
+    shape: tuple[int, ...],
+    names: Mapping[str, Any],
+    dimensions: tuple[float, ...],
+    seed: int,
+    *stream: str,
+) -> NDArray[np.float64]:
+    """Return the values of an `init` or `weights` expression.
+
+    Parameters
+    ----------
+    text : expression over `names`, Brian2's functions and units, rand(), randn(), uniform(a, b).
+    shape : of the result; a number is spread over it.
+    dimensions : that the values must have.
+    seed, stream : of the counter-based generator.
+
+    Raises
+    ------
+    ValueError : the expression cannot be evaluated or has other dimensions.
+    """
+    found = expressions.evaluate_quantity(
+        text, names, shape=shape, generator=generator(seed, *stream)
+    )
+    expressions.require(found, dimensions, text)
+    return np.array(np.broadcast_to(found.value, shape), dtype=np.float64)
+
+
+def round_to_grid(values: NDArray[Any], grid: float | None) -> NDArray[Any]:
+    """Round to multiples of `grid`, half to even; None leaves the values alone."""
+    return values if grid is None else (np.rint(values / grid) * grid).astype(values.dtype)
+
+
+def spread(values: NDArray[Any], shape: tuple[int, ...], share: str | None) -> NDArray[Any]:
+    """Return a learned variable's value for every neuron, (neuron,) in C order.
+
+    Parameters
+    ----------
+    values : (), (channel,) or (neuron,), as `share` is "all", "channel" or None.
+    shape : of the population.
+    """
+    if share == "channel":
+        return np.repeat(values, int(np.prod(shape[1:])))
+    return np.broadcast_to(values, (int(np.prod(shape)),)).copy()
+
+
+def gather(gradient: NDArray[Any], shape: tuple[int, ...], share: str | None) -> NDArray[Any]:
+    """Return the adjoint of `spread`: (neuron,) gradients summed over what shares a value."""
+    if share == "channel":
+        return gradient.reshape(shape[0], -1).sum(1)
+    return gradient.sum(keepdims=False) if share == "all" else gradient
+
+
+def shared_shape(shape: tuple[int, ...], share: str | None) -> tuple[int, ...]:
+    """Return the shape of a learned variable's values."""
+    return {"channel": (shape[0],), "all": ()}.get(share or "", (int(np.prod(shape)),))

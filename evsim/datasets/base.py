@@ -1,0 +1,227 @@
+"""Data sets as arrays, and how their samples are divided into training, validation and test.
+
+Every draw here is the beginning of one stratified order under a fixed seed, so that a network file
+means the same samples on every machine and at every time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from evsim.errors import DataError, Fault, nearest
+
+SPLIT_SEED = 1998
+LABELS = "labels"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples in memory.
+
+    Attributes
+    ----------
+    name : as in the network file.
+    splits : "train" and "test" -> field -> (sample, ...). Images stay uint8; see `sample`.
+    """
+
+    name: str
+    splits: Mapping[str, Mapping[str, NDArray[Any]]]
+
+    def __post_init__(self) -> None:
+        for split, fields in self.splits.items():
+            lengths = {field: len(values) for field, values in fields.items()}
+            if len(set(lengths.values())) > 1:
+                listing = ", ".join(f"'{field}' {n}" for field, n in lengths.items())
+                raise DataError(
+                    f"The {split} fields of data set '{self.name}' differ in their number of "
+                    f"samples: {listing}."
+                )
+
+    def field(self, split: str, name: str) -> NDArray[Any]:
+        """Return a field as stored, (sample, ...).
+
+        Raises
+        ------
+        DataError : the data set has no such split or field.
+        """
+        if split not in self.splits:
+            hint = nearest(split, self.splits)
+            raise DataError(Fault(f"Data set '{self.name}' has no {split} samples.", hint=hint))
+        fields = self.splits[split]
+        if name not in fields:
+            hint = nearest(name, fields)
+            raise DataError(
+                Fault(f"Data set '{self.name}' has no {split} field '{name}'.", hint=hint)
+            )
+        return fields[name]
+
+    def size(self, split: str) -> int:
+        """Return the number of samples of a split, 0 where there is none."""
+        return next((len(values) for values in self.splits.get(split, {}).values()), 0)
+
+    def sample(self, split: str, index: int, field: str, dtype: DTypeLike) -> NDArray[Any]:
+        """Return one sample of a field in its own shape, as `dtype`.
+
+        Intensities are stored as bytes: a uint8 field with more than one dimension is divided by
+        255. Every other field is taken as it is.
+        """
+        values = self.field(split, field)
+        sample = values[index].astype(dtype)
+        scaled = values.dtype == np.uint8 and values.ndim > 1
+        return np.asarray(sample / sample.dtype.type(255) if scaled else sample)
+
+
+@dataclass(frozen=True)
+class SplitData:
+    """A data set with its samples divided.
+
+    Attributes
+    ----------
+    indices : "train", "validation" and "test" -> (sample,), positions in the data set's arrays, in
+        ascending order. Validation samples come from the data set's training samples.
+    """
+
+    dataset: Dataset
+    indices: Mapping[str, NDArray[np.int64]]
+
+    def size(self, split: str) -> int:
+        """Return the number of samples in "train", "validation" or "test"."""
+        return len(self.indices[split])
+
+    def field(self, split: str, name: str) -> NDArray[Any]:
+        """Return a field of all samples of a split as stored, (sample, ...)."""
+        return self.dataset.field(stored_split(split), name)[self.indices[split]]
+
+    def sample(self, split: str, index: int, field: str, dtype: DTypeLike) -> NDArray[Any]:
+        """Return sample `index` of a split; see `Dataset.sample`."""
+        return self.dataset.sample(
+            stored_split(split), int(self.indices[split][index]), field, dtype
+        )
+
+    def values(
+        self, split: str, index: int, text: str, size: int, dtype: DTypeLike
+    ) -> NDArray[Any]:
+        """Return what `field` or `one_hot(field)` gives a population of `size` neurons.
+
+        Returns
+        -------
+        (neuron,), in C order of the sample's shape.
+
+        Raises
+        ------
+        DataError : the sample has another size, or its class is not below `size`.
+        """
+        field, one_hot = read_field(text)
+        if not one_hot:
+            sample = self.sample(split, index, field, dtype).reshape(-1)
+            if sample.size != size:
+                raise DataError(
+                    f"Field '{field}' of data set '{self.dataset.name}' has {sample.size} values "
+                    f"a sample, but the population that it sets has {size} neurons."
+                )
+            return sample
+        label = int(self.dataset.field(stored_split(split), field)[self.indices[split][index]])
+        if not 0 <= label < size:
+            raise DataError(
+                f"'{text}' meets class {label} in data set '{self.dataset.name}', but the "
+                f"population that it sets has {size} neurons; give it one neuron a class."
+            )
+        values = np.zeros(size, dtype)
+        values[label] = 1
+        return values
+
+
+def stored_split(split: str) -> str:
+    """Return the stored split that the samples of "train", "validation" or "test" lie in."""
+    return "test" if split == "test" else "train"
+
+
+def read_field(text: str) -> tuple[str, bool]:
+    """Return the field that `field` or `one_hot(field)` names, and whether it is one-hot.
+
+    Raises
+    ------
+    DataError : `text` is neither.
+    """
+    match = re.fullmatch(r"\s*(?:(one_hot)\s*\(\s*(\w+)\s*\)|(\w+))\s*", text)
+    if match is None:
+        raise DataError(f"'{text}' is neither a field nor `one_hot(field)`.")
+    one_hot, encoded, plain = match.groups()
+    return encoded or plain, one_hot is not None
+
+
+def stratified_order(labels: NDArray[Any], seed: int = SPLIT_SEED) -> NDArray[np.int64]:
+    """Return a random order of samples whose every stretch has the classes in proportion.
+
+    Sample r of the n of its class, in random order, is placed at (r + u)/n, with one uniform u a
+    class.
+
+    Parameters
+    ----------
+    labels : (sample,), class of each sample.
+    seed : start of the draw.
+
+    Returns
+    -------
+    (sample,), each index once.
+    """
+    # NumPy promises that this generator's stream never changes; the newer ones may.
+    random = np.random.RandomState(seed)
+    shuffled = random.permutation(len(labels))
+    place = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = shuffled[labels[shuffled] == label]
+        place[members] = (np.arange(len(members)) + random.random_sample()) / len(members)
+    return np.argsort(place, kind="stable").astype(np.int64)
+
+
+def split(dataset: Dataset, train: int | None, validation: int, test: int | None) -> SplitData:
+    """Divide a data set: `validation` training samples are held out, the rest is trained on.
+
+    All draws are beginnings of `stratified_order`: the held-out samples do not depend on how many
+    are trained on, and a smaller part is contained in a larger one.
+
+    Parameters
+    ----------
+    train, test : number of samples, None for all that there are.
+    validation : number of samples taken from the training samples.
+
+    Raises
+    ------
+    DataError : the data set has fewer samples.
+    """
+    available = dataset.size("train")
+    wanted = (train or 0) + validation
+    if wanted > available:
+        raise DataError(
+            f"`split` asks for {train or 0} training and {validation} validation samples, but data "
+            f"set '{dataset.name}' has {available} training samples for both; write at most "
+            f"`train: {max(available - validation, 0)}` or leave `train` out."
+        )
+    if (test or 0) > dataset.size("test"):
+        raise DataError(
+            f"`split` asks for {test} test samples, but data set '{dataset.name}' has "
+            f"{dataset.size('test')}; leave `test` out to take all."
+        )
+    training, testing = _order(dataset, "train"), _order(dataset, "test")
+    last = None if train is None else validation + train
+    parts = {
+        "train": training[validation:last],
+        "validation": training[:validation],
+        "test": testing[:test],
+    }
+    return SplitData(dataset, {name: np.sort(part) for name, part in parts.items()})
+
+
+def _order(dataset: Dataset, split: str) -> NDArray[np.int64]:
+    fields = dataset.splits.get(split, {})
+    labels = fields.get(LABELS)
+    if labels is None or labels.ndim != 1:
+        labels = np.zeros(dataset.size(split), np.int64)
+    return stratified_order(labels)

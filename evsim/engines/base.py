@@ -1,0 +1,115 @@
+"""What an engine is: it compiles a Plan and advances trials, one step after the other.
+
+The order inside a step is Brian2's schedule: `start, groups, thresholds, synapses, resets, end`, each
+with its `before_` and `after_` slots; inside a slot objects run by order, then by name. A spike
+without delay reaches its receiver in the synapse slot of the step that sent it. Weighted sums of
+values are formed before the groups slot.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim.build.plan import Plan
+
+SLOTS = ("start", "groups", "thresholds", "synapses", "resets", "end")
+SCHEDULE = tuple(f"{prefix}{slot}" for slot in SLOTS for prefix in ("before_", "", "after_"))
+
+
+@dataclass(frozen=True)
+class Spikes:
+    """Spikes of one population over consecutive steps of one trial.
+
+    Attributes
+    ----------
+    count : (step,), uint32, spikes in each step.
+    neuron : (spike,), uint32, C-order index in the population's shape, ascending inside a step.
+    """
+
+    count: NDArray[np.uint32]
+    neuron: NDArray[np.uint32]
+
+
+class Simulation(ABC):
+    """The state of one trial at a time. Not shared between threads.
+
+    Gradients build up over trials until `take_gradients`.
+    """
+
+    @abstractmethod
+    def begin(self, inputs: Mapping[tuple[str, str], NDArray[Any]]) -> None:
+        """Start a trial: start state, then `inputs` (population, variable) -> (neuron,) values."""
+
+    @abstractmethod
+    def enter(self, phase: str) -> None:
+        """Start `phase`: restore its start state, set its values, clear its averages."""
+
+    @abstractmethod
+    def advance(self, steps: int, record: bool = False) -> None:
+        """Run `steps` further steps of the phase; keep spikes for `take_spikes` if `record`.
+
+        Raises
+        ------
+        NotFinite : a state is NaN or infinite.
+        """
+
+    @abstractmethod
+    def leave(self) -> None:
+        """End the phase: keep its state for phases that start from it."""
+
+    @abstractmethod
+    def learn(self, phase: str, every_step: bool = False) -> None:
+        """Run the phase's learning code once, adding to the gradients."""
+
+    @abstractmethod
+    def get(self, population: str, variable: str) -> NDArray[Any]:
+        """Return a copy of a variable, (neuron,) in C order, or () where it is shared."""
+
+    @abstractmethod
+    def take_spikes(self) -> dict[str, Spikes]:
+        """Return and clear the spikes that `advance(record=True)` kept, by population."""
+
+    @abstractmethod
+    def take_counts(self) -> dict[str, int]:
+        """Return and clear the number of spikes each population sent."""
+
+    @abstractmethod
+    def take_gradients(self) -> NDArray[np.floating[Any]]:
+        """Return and clear the sums of gradients, flat, in an order of the engine's own."""
+
+
+class Program(ABC):
+    """A compiled Plan: weights shared by any number of simulations."""
+
+    plan: Plan
+
+    @abstractmethod
+    def load(self, parameters: Mapping[str, NDArray[Any]]) -> None:
+        """Take new values of all parameters, shaped as in `Plan.parameters`."""
+
+    @abstractmethod
+    def simulation(self) -> Simulation:
+        """Return a new simulation that uses the program's weights."""
+
+    @abstractmethod
+    def gradients(self, total: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Return what `take_gradients` gave, by parameter, in the parameter's shape."""
+
+    def explain(self) -> list[str]:
+        """Return one line a path: what was taken, and why others were not."""
+        return []
+
+
+class NotFinite(Exception):
+    """A state became NaN or infinite."""
+
+    def __init__(self, population: str, variable: str, phase: str, step: int, value: float):
+        self.population, self.variable = population, variable
+        self.phase, self.step, self.value = phase, step, value
+        super().__init__(f"{population}.{variable} is {value} in step {step} of phase '{phase}'")

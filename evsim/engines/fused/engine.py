@@ -1,0 +1,349 @@
+"""The fused engine: a trial runs whole on one core, every step of every phase in compiled code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim.build.plan import Phase, Plan
+from evsim.engines.base import NotFinite, Program, Simulation, Spikes
+from evsim.engines.fused import helpers
+from evsim.engines.fused import projections as kernels
+from evsim.engines.fused.layout import Layout
+from evsim.engines.fused.plasticity import synapse_arrays
+from evsim.engines.fused.program import Compiled, compile_plan, synaptic_names
+from evsim.engines.fused.render import FUNCTIONS
+from evsim.engines.fused.vector import row_lanes
+
+KEPT_STEPS = 8
+"""Steps in which every neuron spikes that a spike buffer holds at least."""
+
+NUMPY = {"f": None, "d": np.float64, "n": np.int64, "b": np.bool_}
+
+
+def applies(plan: Plan) -> str | None:
+    """Return why the fused engine cannot run a plan, or None."""
+    for projection in plan.projections.values():
+        reason = kernels.applies(projection.geometry)
+        if reason is not None:
+            return f"projection '{projection.name}': {reason}"
+    for block in plan.blocks:
+        for name, symbol in block.symbols.items():
+            if symbol.role == "function" and name not in FUNCTIONS:
+                return f"'{block.name}': the function '{name}' has no fused form"
+    return None
+
+
+class FusedProgram(Program):
+    """A plan compiled to machine code, with its weights packed in the order they are met."""
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+        self.compiled = compile_plan(plan)
+        self.weights = np.zeros(self.compiled.weights.size, plan.dtype)
+        self.synaptic: dict[str, NDArray[Any]] = self._synaptic()
+        self.load(plan.parameters)
+        self._warm_up()
+
+    def load(self, parameters: Mapping[str, NDArray[Any]]) -> None:
+        """Pack new parameters; simulations see them at once."""
+        places, dtype = self.compiled.weights, self.plan.dtype
+        for name, kernel in places.kernels.items():
+            values = np.asarray(parameters[name], dtype)
+            forward, backward = places.tables[name]
+            tables = [self.weights[forward : forward + kernel.forward_size]]
+            if backward is not None:
+                tables.append(self.weights[backward : backward + kernel.backward_size])
+            kernel.pack(values, tables)
+            if f"weights_{name}" in self.synaptic:
+                self.synaptic[f"weights_{name}"][:] = values.ravel()
+        for (population, variable), (at, share) in places.parameters.places.items():
+            values = np.asarray(parameters[f"{population}.{variable}"], dtype).ravel()
+            if share is None:
+                values = values[self.compiled.layout.grids[population].to_memory]
+            self.weights[at : at + values.size] = values
+
+    def simulation(self) -> FusedSimulation:
+        """Return a new simulation with state of its own."""
+        return FusedSimulation(self)
+
+    def gradients(self, total: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Return flat gradients by parameter."""
+        return self.compiled.gradients.unpack(total)
+
+    def explain(self) -> list[str]:
+        """Return the path that every projection, rule and variable takes."""
+        lines = []
+        for name, projection in self.plan.projections.items():
+            what = "sums once a trial" if self._static(name) else "event-driven"
+            both = ", with its adjoint" if projection.feedback_variable else ""
+            lines.append(f"projection {name}: {type(projection.geometry).__name__}, {what}{both}")
+        for name, reason in self.compiled.gradients.reasons.items():
+            path = "correlation" if reason is None else f"synapse by synapse, because {reason}"
+            lines.append(f"learning of {name}: {path}")
+        for (population, variable), value in self.compiled.layout.uniform.items():
+            lines.append(f"constant {population}.{variable} = {value}")
+        return lines
+
+    def _static(self, name: str) -> bool:
+        from evsim.engines.fused.program import is_static
+
+        projection = self.plan.projections[name]
+        return projection.sends == "value" and is_static(self.plan, projection)
+
+    def _synaptic(self) -> dict[str, NDArray[Any]]:
+        arrays: dict[str, NDArray[Any]] = {}
+        layout = self.compiled.layout
+        for argument in synaptic_names(self.compiled.gradients):
+            kind, _, name = argument.partition("_")
+            projection = self.plan.projections[name]
+            if kind == "weights":
+                arrays[argument] = np.zeros(
+                    int(np.prod(projection.geometry.weight_shape)), self.plan.dtype
+                )
+            elif kind == "pre":
+                found = synapse_arrays(
+                    projection.geometry,
+                    layout.grids[projection.source],
+                    layout.grids[projection.target],
+                    self.plan.dtype,
+                )
+                for key, array in zip(("pre", "post", "weight", "coefficient"), found, strict=True):
+                    arrays[f"{key}_{name}"] = np.ascontiguousarray(array)
+        return arrays
+
+    def _warm_up(self) -> None:
+        """Compile everything now, in one thread."""
+        simulation = self.simulation()
+        simulation.begin({})
+        for phase in self.plan.phases.values():
+            simulation.enter(phase.name)
+            simulation.advance(0, record=True)
+            for every_step in (False, True):
+                simulation.learn(phase.name, every_step)
+            simulation.leave()
+
+
+class FusedSimulation(Simulation):
+    """State of one trial in flat buffers; see `evsim.engines.fused.layout`."""
+
+    def __init__(self, program: FusedProgram):
+        self.program, self.plan = program, program.plan
+        compiled, plan = program.compiled, program.plan
+        layout, dtype = compiled.layout, plan.dtype
+        self.layout: Layout = layout
+        self.initial = _initial_state(plan, layout)
+        self.state = {key: array.copy() for key, array in self.initial.items()}
+        self.ends: dict[str, dict[str, NDArray[Any]]] = {}
+        self.means = np.zeros(max(compiled.average_size, 1), dtype)
+        self.flat = np.zeros(compiled.gradients.size, dtype)
+        widest = max(grid.size for grid in layout.grids.values())
+        self.left, self.right = np.zeros(widest, dtype), np.zeros(widest, dtype)
+        count = len(plan.populations)
+        self.counts = np.zeros(count, np.int64)
+        self.scratch = (
+            np.zeros(layout.event_count + 64, np.uint8),
+            np.zeros(layout.event_count + 64, np.int32),
+            np.zeros(layout.start_count + 1, np.int64),
+            self.counts,
+            np.zeros(row_lanes(dtype.itemsize), dtype),
+            np.zeros(widest + 64, np.uint8),
+        )
+        sizes = [g.size * KEPT_STEPS if plan.populations[n].spikes else 0
+                 for n, g in layout.grids.items()]
+        self.kept_begin = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+        self.kept_end = np.cumsum(sizes).astype(np.int64)
+        self.kept_at = self.kept_begin.copy()
+        self.kept = np.zeros(0, np.uint32)
+        self.record = np.zeros(count, np.bool_)
+        self.pieces: dict[str, list[Spikes]] = {}
+        self.phase: Phase | None = None
+        self.done = 0
+
+    def begin(self, inputs: Mapping[tuple[str, str], NDArray[Any]]) -> None:
+        for key, array in self.initial.items():
+            self.state[key][:] = array
+        for key, values in inputs.items():
+            self._write(key, values)
+        self.program.compiled.module.prepare(*self._buffers(), *self.scratch)
+        self.ends = {"": {key: array.copy() for key, array in self.state.items()}}
+
+    def enter(self, phase: str) -> None:
+        self.phase = self.plan.phases[phase]
+        self.done = 0
+        self._restore(self.phase)
+        self.means[:] = 0
+
+    def advance(self, steps: int, record: bool = False) -> None:
+        phase = self._phase()
+        self.record[:] = record
+        if record and not self.kept.size:
+            self.kept = np.zeros(int(self.kept_end[-1]), np.uint32)
+        last = phase.steps - phase.average_last
+        while True:
+            average = bool(phase.average) and self.done >= last
+            piece = steps if average or not phase.average else min(steps, last - self.done)
+            ran = self._run(phase, piece, average)
+            self.done, steps = self.done + ran, steps - ran
+            if steps <= 0:
+                break
+        if not helpers.finite(self.state["f"]):
+            self._find_not_finite(phase)
+
+    def _run(self, phase: Phase, steps: int, average: bool) -> int:
+        """Run until the steps are done or a spike buffer is full; return the steps done."""
+        counts = np.zeros((len(self.plan.populations), max(steps, 1)), np.uint32)
+        ran = int(
+            self.program.compiled.module.advance(
+                phase.first + self.done,
+                steps,
+                self.done,
+                phase.shared,
+                average,
+                *self._buffers(),
+                *self.scratch,
+                self.record,
+                self.kept,
+                self.kept_at,
+                self.kept_end,
+                counts,
+            )
+        )
+        if self.record.any():
+            self._drain(counts[:, :ran])
+        return ran
+
+    def _drain(self, counts: NDArray[np.uint32]) -> None:
+        for at, (name, population) in enumerate(self.plan.populations.items()):
+            if population.spikes:
+                begin, end = self.kept_begin[at], self.kept_at[at]
+                piece = Spikes(counts[at].copy(), self.kept[begin:end].copy())
+                self.pieces.setdefault(name, []).append(piece)
+        self.kept_at[:] = self.kept_begin
+
+    def leave(self) -> None:
+        phase = self._phase()
+        self.ends[phase.name] = {key: array.copy() for key, array in self.state.items()}
+
+    def learn(self, phase: str, every_step: bool = False) -> None:
+        moment = "every_step" if every_step else "at_end"
+        function = getattr(self.program.compiled.module, f"{moment}_{phase}", None)
+        if function is None:
+            return
+        planned = self.plan.phases[phase]
+        row = max(self.done, 1) - 1
+        if not every_step and planned.average:
+            self.means /= self.means.dtype.type(planned.average_last)
+        function(
+            row,
+            planned.shared,
+            self.flat,
+            self.left,
+            self.right,
+            *self._buffers(),
+            *self.program.synaptic.values(),
+        )
+
+    def get(self, population: str, variable: str) -> NDArray[Any]:
+        key = (population, variable)
+        declared = self.plan.populations[population].variables[variable]
+        if key in self.layout.slots:
+            slot = self.layout.slots[key]
+            values = self.state[slot.buffer][slot.offset : slot.offset + slot.size]
+            if declared.shared:
+                return values[0].copy()
+            return values[self.layout.grids[population].to_declared]
+        if key in self.layout.uniform:
+            return np.full(declared.initial.shape, self.layout.uniform[key])
+        if key in self.plan.shared:
+            phase = self._phase()
+            row = max(self.done, 1) - 1
+            return np.asarray(phase.shared[row, self.plan.shared.index(key)])
+        raise KeyError(f"{population}.{variable} is a parameter, not a state")
+
+    def take_spikes(self) -> dict[str, Spikes]:
+        pieces, self.pieces = self.pieces, {}
+        return {
+            name: Spikes(
+                np.concatenate([p.count for p in parts]), np.concatenate([p.neuron for p in parts])
+            )
+            for name, parts in pieces.items()
+        }
+
+    def take_counts(self) -> dict[str, int]:
+        found = {
+            name: int(self.counts[at])
+            for at, (name, p) in enumerate(self.plan.populations.items())
+            if p.spikes
+        }
+        self.counts[:] = 0
+        return found
+
+    def take_gradients(self) -> NDArray[np.floating[Any]]:
+        taken = self.flat.copy()
+        self.flat[:] = 0
+        return taken
+
+    def _phase(self) -> Phase:
+        assert self.phase is not None, "enter a phase first"
+        return self.phase
+
+    def _buffers(self) -> tuple[NDArray[Any], ...]:
+        state = self.state
+        return state["f"], state["d"], state["n"], state["b"], self.means, self.program.weights
+
+    def _restore(self, phase: Phase) -> None:
+        for key, array in self.ends[phase.start or ""].items():
+            self.state[key][:] = array
+        for key, value in phase.sets.items():
+            slot = self.layout.slots[key]
+            self.state[slot.buffer][slot.offset : slot.offset + slot.size] = value
+
+    def _write(self, key: tuple[str, str], values: NDArray[Any]) -> None:
+        slot = self.layout.slots[key]
+        grid = self.layout.grids[key[0]]
+        ordered = np.asarray(values).ravel()
+        if slot.size > 1 and grid.permuted:
+            ordered = ordered[grid.to_memory]
+        self.state[slot.buffer][slot.offset : slot.offset + slot.size] = ordered
+
+    def _find_not_finite(self, phase: Phase) -> None:
+        """Run the phase again, step by step, to say where the first value went wrong."""
+        self._restore(phase)
+        self.done, self.record[:] = 0, False
+        for step in range(phase.steps):
+            self._run(phase, 1, False)
+            self.done += 1
+            if not helpers.finite(self.state["f"]):
+                for (population, variable), slot in self.layout.slots.items():
+                    if slot.buffer == "f":
+                        values = self.state["f"][slot.offset : slot.offset + slot.size]
+                        bad = values[~np.isfinite(values)]
+                        if bad.size:
+                            raise NotFinite(
+                                population, variable, phase.name, step, float(bad[0])
+                            )
+
+
+def _initial_state(plan: Plan, layout: Layout) -> dict[str, NDArray[Any]]:
+    state = {
+        key: np.zeros(max(size, 1), NUMPY[key] or plan.dtype) for key, size in layout.sizes.items()
+    }
+    for (population, variable), slot in layout.slots.items():
+        values = plan.populations[population].variables[variable].initial.ravel()
+        grid = layout.grids[population]
+        if slot.size > 1 and grid.permuted:
+            values = values[grid.to_memory]
+        state[slot.buffer][slot.offset : slot.offset + slot.size] = values
+    return state
+
+
+def compile(plan: Plan) -> FusedProgram:
+    """Return the compiled program of a plan."""
+    return FusedProgram(plan)
+
+
+__all__ = ["Compiled", "FusedProgram", "FusedSimulation", "applies", "compile"]

@@ -1,0 +1,204 @@
+"""Neuron code: captured blocks become loops over a population's neurons.
+
+Blocks of one population that follow each other without a projection between them touch only a
+neuron's own variables, so they share one loop: variables are loaded once, changed, and stored once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evsim.build.plan import Block, Statement
+from evsim.engines.fused.render import Term
+from evsim.engines.fused.source import TYPES, Lines, Scope
+
+WORD = 64
+"""Flags looked at in one go when spikes are listed."""
+
+
+def lower_blocks(out: Lines, scope: Scope, blocks: Sequence[Block]) -> None:
+    """Write consecutive blocks of one population: loops over all neurons, resets over spikes."""
+    run: list[Block] = []
+    for block in blocks:
+        if block.template == "reset":
+            _flush(out, scope, run)
+            run = []
+            _lower_reset(out, scope, block)
+        else:
+            run.append(block)
+    _flush(out, scope, run)
+
+
+def _flush(out: Lines, scope: Scope, blocks: list[Block]) -> None:
+    if not blocks:
+        return
+    body = Lines()
+    _lower_scalars(out, scope, blocks)
+    _lower_vectors(body, scope, blocks)
+    grid = scope.layout.grids[scope.population]
+    if scope.uses_channel and grid.places > 1:
+        out.add(f"for p in range({grid.places}):")
+        out.indent += 1
+        out.add(f"for c in range({grid.channels}):")
+        out.indent += 1
+        out.add(f"i = p * {grid.channels} + c", *body.text)
+        out.indent -= 2
+    else:
+        out.add(f"for i in range({grid.size}):")
+        out.indent += 1
+        if scope.uses_channel:
+            out.add("c = i")
+        out.add(*body.text)
+        out.indent -= 1
+    if any(block.template == "threshold" for block in blocks):
+        list_spikes(out, scope)
+    scope.locals.clear()
+    scope.loaded.clear()
+    scope.uses_channel = False
+
+
+def _lower_scalars(out: Lines, scope: Scope, blocks: Sequence[Block]) -> None:
+    for block in blocks:
+        for statement in block.scalar:
+            name = f"{scope.population}_{block.name}_".replace(".", "_")
+            _assign(out, scope, block, statement, prefix=name)
+
+
+def _lower_vectors(body: Lines, scope: Scope, blocks: Sequence[Block]) -> None:
+    statements = [(block, s) for block in blocks for s in block.vector]
+    variables = _neural_variables(scope, blocks)
+    written = sorted(_written(scope, blocks))
+    for variable in variables:
+        place = scope.place(variable)
+        body.add(f"x_{variable} = {place.text}")
+        scope.loaded[variable] = Term(f"x_{variable}", place.type)
+    threshold_after: dict[int, Block] = {}
+    for block in blocks:
+        if block.template == "threshold":
+            threshold_after[id(block.vector[-1])] = block
+    for block, statement in statements:
+        _assign(body, scope, block, statement, prefix=f"{block.name}_")
+        if id(statement) in threshold_after:
+            _lower_threshold(body, scope, threshold_after[id(statement)])
+    for variable in written:
+        body.add(f"{scope.place(variable).text} = x_{variable}")
+
+
+def _neural_variables(scope: Scope, blocks: Sequence[Block]) -> list[str]:
+    names = {
+        symbol.variable
+        for block in blocks
+        for symbol in block.symbols.values()
+        if symbol.role == "state" and not symbol.shared
+    } | _written(scope, blocks)
+    return sorted(name for name in names if scope.is_neural(name))
+
+
+def _written(scope: Scope, blocks: Sequence[Block]) -> set[str]:
+    names = {s.var for block in blocks for s in block.vector if s.op != ":="}
+    for block in blocks:
+        if block.template == "threshold" and block.refractory:
+            names |= {"not_refractory", "lastspike"}
+    return {name for name in names if scope.is_neural(name)}
+
+
+def _assign(
+    out: Lines, scope: Scope, block: Block, statement: Statement, prefix: str = ""
+) -> None:
+    """Write one statement; the target's type decides the conversion."""
+    renderer = scope.renderer(block)
+    value = renderer.expression(statement.expr)
+    kind = TYPES[statement.kind]
+    if statement.op == ":=" or (
+        statement.var in scope.locals and block.symbols[statement.var].role == "local"
+    ):
+        if kind == "f" and value.type == "d":
+            kind = "d"
+        text = _with_cases(renderer, statement, kind)
+        name = scope.declare(prefix, statement.var, Term("", kind))
+        out.add(f"{name} = {text}")
+        return
+    target = scope.loaded.get(statement.var) or scope.place(statement.var)
+    text = _with_cases(renderer, statement, target.type)
+    if statement.op != "=":
+        sign = statement.op[:-1]
+        work = target.type
+        text = f"pow({target.text}, {text})" if sign == "**" else f"{target.text} {sign} {text}"
+        text = f"{work.upper()}({text})" if work in ("f", "d") else text
+    guard = block.guards.get(statement.var)
+    if guard is not None:
+        text = f"({text}) if {renderer.resolve(guard).text} else {target.text}"
+    out.add(f"{target.text} = {text}")
+
+
+def _with_cases(renderer: object, statement: Statement, kind: str) -> str:
+    """Return the right side; Brian2 splits expressions over boolean variables into cases."""
+    expression = renderer.expression  # type: ignore[attr-defined]
+    resolve = renderer.resolve  # type: ignore[attr-defined]
+    if not statement.cases:
+        return str(expression(statement.expr).to(kind))
+    *cases, (_, last) = statement.cases
+    text = str(expression(last).to(kind))
+    for given, expr in reversed(cases):
+        condition = " and ".join(
+            resolve(name).text if value else f"(not {resolve(name).text})" for name, value in given
+        )
+        text = f"({expression(expr).to(kind)} if {condition} else {text})"
+    return text
+
+
+def _lower_threshold(body: Lines, scope: Scope, block: Block) -> None:
+    condition = scope.locals["_cond"].text
+    slot = scope.layout.events[scope.population, ""]
+    body.add(f"flags[{slot.at} + i] = {condition}")
+    if block.refractory:
+        body.add(f"x_not_refractory = x_not_refractory and not {condition}")
+        body.add(f"x_lastspike = t if {condition} else x_lastspike")
+
+
+def list_spikes(out: Lines, scope: Scope) -> None:
+    """Write the code that turns flags into a list of memory indices with a start for each place."""
+    grid = scope.layout.grids[scope.population]
+    slot = scope.layout.events[scope.population, ""]
+    out.add(f"e = {slot.at}", f"for p in range({grid.places}):")
+    out.indent += 1
+    out.add(f"starts[{slot.first} + p] = e")
+    full, rest = divmod(grid.channels, WORD)
+    base = f"p * {grid.channels}"
+    if full:
+        out.add(f"for q in range({full}):")
+        out.indent += 1
+        _list_word(out, slot.at, f"{base} + q * {WORD}", WORD)
+        out.indent -= 1
+    if rest:
+        _list_word(out, slot.at, f"{base} + {full * WORD}", rest)
+    out.indent -= 1
+    at = list(scope.plan.populations).index(scope.population)
+    out.add(f"starts[{slot.first + grid.places}] = e", f"counts[{at}] += e - {slot.at}")
+
+
+def _list_word(out: Lines, flags: int, base: str, length: int) -> None:
+    out.add(f"mask = mask_of(flags, {flags} + {base}, {length})", "while mask != ZERO:")
+    out.add(
+        f"    events[e] = {base} + lowest_bit(mask)",
+        "    e += 1",
+        "    mask &= mask - ONE",
+    )
+
+
+def _lower_reset(out: Lines, scope: Scope, block: Block) -> None:
+    grid = scope.layout.grids[scope.population]
+    slot = scope.layout.events[scope.population, ""]
+    _lower_scalars(out, scope, [block])
+    body = Lines()
+    _lower_vectors(body, scope, [block])
+    out.add(f"for e in range(starts[{slot.first}], starts[{slot.first + grid.places}]):")
+    out.indent += 1
+    out.add("i = I(events[e])")
+    if scope.uses_channel:
+        out.add(f"c = i % {grid.channels}", f"p = i // {grid.channels}")
+    out.add(*body.text)
+    out.indent -= 1
+    scope.locals.clear()
+    scope.loaded.clear()
+    scope.uses_channel = False

@@ -1,0 +1,412 @@
+"""Learning code: gradients of weights and learned variables from a trial's state.
+
+Where a rule adds a product of a term of the source and a term of the target, its sum over synapses is a
+correlation of two vectors: few operations a neuron, and rows of the gradient touched only for sources
+that are not 0. Any other rule runs synapse by synapse.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim.build.plan import Block, Phase, Plan, Projection, Rule
+from evsim.build.weights import gather
+from evsim.engines.fused.layout import Grid, Layout
+from evsim.engines.fused.render import Renderer, Term, literal
+from evsim.engines.fused.source import BUFFER_TYPES, TYPES, Lines, Parameters
+from evsim.engines.fused.vector import row_lanes
+from evsim.errors import EngineError
+from evsim.projections.base import Geometry
+from evsim.projections.conv import Conv
+
+
+@dataclass(frozen=True)
+class Product:
+    """A term of an update: scalar factors, factors of the source, factors of the target."""
+
+    shared: tuple[str, ...]
+    pre: tuple[str, ...]
+    post: tuple[str, ...]
+    negative: bool
+
+
+def separate(block: Block) -> tuple[Product, ...] | str:
+    """Return an update as products of source and target terms, or why it is none.
+
+    The precondition of the correlation path: every line adds to `g` a sum of products whose factors
+    belong to one side each.
+    """
+    products: list[Product] = []
+    for statement in block.vector:
+        if statement.var != "g" or statement.op not in ("+=", "-="):
+            return f"`{statement}` is not an addition to g"
+        terms: list[tuple[ast.expr, bool]] = []
+        _terms(ast.parse(statement.expr, mode="eval").body, statement.op == "-=", terms)
+        for node, negative in terms:
+            product = _product(node, negative, block)
+            if isinstance(product, str):
+                return product
+            products.append(product)
+    return tuple(products)
+
+
+def _terms(node: ast.expr, negative: bool, found: list[tuple[ast.expr, bool]]) -> None:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        _terms(node.left, negative, found)
+        _terms(node.right, negative != isinstance(node.op, ast.Sub), found)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        _terms(node.operand, not negative, found)
+    else:
+        found.append((node, negative))
+
+
+def _factors(node: ast.expr, found: list[ast.expr]) -> None:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        _factors(node.left, found)
+        _factors(node.right, found)
+    else:
+        found.append(node)
+
+
+def _product(node: ast.expr, negative: bool, block: Block) -> Product | str:
+    factors: list[ast.expr] = []
+    _factors(node, factors)
+    sides: dict[str, list[str]] = {"": [], "pre": [], "post": []}
+    for factor in factors:
+        names = {n.id for n in ast.walk(factor) if isinstance(n, ast.Name)}
+        touched = set()
+        for name in names:
+            symbol = block.symbols[name]
+            if symbol.role == "local" and not symbol.shared:
+                return f"`{name}` is a value of the synapse"
+            if symbol.role == "state" and not symbol.shared:
+                touched.add(symbol.side or name)
+        if not touched <= {"pre", "post"} or len(touched) > 1:
+            return f"`{ast.unparse(factor)}` mixes {' and '.join(sorted(touched))}"
+        sides[touched.pop() if touched else ""].append(ast.unparse(factor))
+    return Product(tuple(sides[""]), tuple(sides["pre"]), tuple(sides["post"]), negative)
+
+
+class GradientLayout:
+    """Where each rule's gradient lies in a flat array, and how it becomes the parameter's gradient."""
+
+    def __init__(self, plan: Plan, layout: Layout):
+        self.plan, self.layout = plan, layout
+        self.reasons = {name: path(plan, rule) for name, rule in plan.rules.items()}
+        self.offsets: dict[str, int] = {}
+        self.size = 0
+        for name, rule in plan.rules.items():
+            self.offsets[name] = self.size
+            self.size += self._elements(rule)
+
+    def _elements(self, rule: Rule) -> int:
+        if rule.projection is None:
+            return self.plan.populations[rule.population].size
+        geometry = self.plan.projections[rule.projection].geometry
+        if isinstance(geometry, Conv) and self.reasons[rule.parameter] is None:
+            return int(np.prod(geometry.folded_kernel)) * int(np.prod(geometry.weight_shape[:2]))
+        return int(np.prod(geometry.weight_shape))
+
+    def unpack(self, total: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Return gradients by parameter, in the parameter's shape."""
+        found = {}
+        for name, rule in self.plan.rules.items():
+            flat = total[self.offsets[name] :][: self._elements(rule)]
+            found[name] = self._unpack(rule, flat)
+        return found
+
+    def _unpack(self, rule: Rule, flat: NDArray[np.float64]) -> NDArray[np.float64]:
+        grids = self.layout.grids
+        if rule.projection is None:
+            population = self.plan.populations[rule.population]
+            assert rule.variable is not None
+            share = population.variables[rule.variable].share
+            return gather(flat[grids[rule.population].to_declared], population.shape, share)
+        projection = self.plan.projections[rule.projection]
+        geometry = projection.geometry
+        if self.reasons[rule.parameter] is not None:
+            return flat.reshape(geometry.weight_shape).copy()
+        if isinstance(geometry, Conv):
+            features, channels = geometry.weight_shape[:2]
+            folded = flat.reshape(*geometry.folded_kernel, channels, features)
+            return geometry.unfold(folded.transpose(3, 2, 0, 1))
+        ordered = flat.reshape(geometry.weight_shape)
+        source, target = grids[projection.source], grids[projection.target]
+        return ordered[source.to_declared][:, target.to_declared]
+
+
+def path(plan: Plan, rule: Rule) -> str | None:
+    """Return why a rule cannot run as a correlation, or None."""
+    if rule.projection is None:
+        return None
+    for block in (*rule.at_end.values(), *rule.every_step.values()):
+        found = separate(block)
+        if isinstance(found, str):
+            return found
+    return None
+
+
+class _Reader:
+    """Sources of values that learning code reads: states, or their averages in `at_end` code."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        layout: Layout,
+        parameters: Parameters,
+        averages: Mapping[tuple[str, str], int],
+        phase: Phase | None,
+    ):
+        self.plan, self.layout, self.parameters = plan, layout, parameters
+        self.averages, self.phase = averages, phase
+
+    def element(self, population: str, variable: str, index: str) -> Term:
+        """Return the source of a variable of neuron `index` (memory order)."""
+        key = (population, variable)
+        if key in self.layout.uniform:
+            return literal(self.layout.uniform[key])
+        if self.phase is not None and variable in self.phase.average and key in self.averages:
+            return Term(f"m[{self.averages[key]} + {index}]", "f")
+        if key in self.parameters.places:
+            offset, share = self.parameters.places[key]
+            channels = self.layout.grids[population].channels
+            at = {"channel": f" + {index} % {channels}", "all": ""}.get(share or "", f" + {index}")
+            return Term(f"w[{offset}{at}]", "f")
+        if key in self.plan.shared:
+            return Term(f"s{self.plan.shared.index(key)}", "f")
+        slot = self.layout.slots[key]
+        shared = self.plan.populations[population].variables[variable].shared
+        at = "" if shared else f" + {index}"
+        return Term(f"{slot.buffer}[{slot.offset}{at}]", BUFFER_TYPES[slot.buffer])
+
+
+def lower_rule(
+    out: Lines,
+    plan: Plan,
+    layout: Layout,
+    gradients: GradientLayout,
+    reader: _Reader,
+    rule: Rule,
+    block: Block,
+) -> None:
+    """Write one rule's code for one phase: it adds to the flat gradient `g`."""
+    offset = gradients.offsets[rule.parameter]
+    if rule.projection is None:
+        _lower_neural(out, plan, layout, reader, rule, block, offset)
+        return
+    projection = plan.projections[rule.projection]
+    local = _scalars(out, block, reader, projection)
+    products = separate(block)
+    if gradients.reasons[rule.parameter] is None and not isinstance(products, str):
+        for product in products:
+            _lower_product(out, plan, layout, reader, projection, block, product, local, offset)
+    else:
+        _lower_synapses(out, plan, reader, projection, block, local, offset)
+
+
+def _resolver(
+    block: Block,
+    reader: _Reader,
+    owner: Mapping[str, tuple[str, str]],
+    local: Mapping[str, Term],
+) -> Renderer:
+    """Names of a block; `owner` maps a side to its population and index."""
+
+    def resolve(name: str) -> Term:
+        if name in local:
+            return local[name]
+        symbol = block.symbols[name]
+        if symbol.role == "literal":
+            assert symbol.value is not None
+            return literal(symbol.value)
+        if symbol.role == "state" and ("", symbol.variable) in reader.plan.shared:
+            return Term(f"s{reader.plan.shared.index(('', symbol.variable))}", "f")
+        if symbol.role == "state" and symbol.side in owner:
+            population, index = owner[symbol.side]
+            return reader.element(population, symbol.variable, index)
+        raise EngineError(f"Learning code reads '{name}', which the fused engine does not have.")
+
+    return Renderer(resolve)
+
+
+def _scalars(
+    out: Lines, block: Block, reader: _Reader, projection: Projection | None
+) -> dict[str, Term]:
+    local: dict[str, Term] = {}
+    owner = {}
+    if projection is not None:
+        owner = {"pre": (projection.source, "0"), "post": (projection.target, "0")}
+    for statement in block.scalar:
+        renderer = _resolver(block, reader, owner, local)
+        kind = TYPES[statement.kind]
+        out.add(f"{statement.var} = {renderer.expression(statement.expr).to(kind)}")
+        local[statement.var] = Term(statement.var, kind)
+    return local
+
+
+def _lower_neural(
+    out: Lines,
+    plan: Plan,
+    layout: Layout,
+    reader: _Reader,
+    rule: Rule,
+    block: Block,
+    offset: int,
+) -> None:
+    local = _scalars(out, block, reader, None)
+    out.add(f"for i in range({layout.grids[rule.population].size}):")
+    out.indent += 1
+    out.add("change = ZERO_F")
+    _changes(out, block, reader, {"": (rule.population, "i")}, dict(local))
+    out.add(f"g[{offset} + i] += change")
+    out.indent -= 1
+
+
+def _changes(
+    out: Lines,
+    block: Block,
+    reader: _Reader,
+    owner: Mapping[str, tuple[str, str]],
+    local: dict[str, Term],
+) -> None:
+    """Write a block's lines with `g` standing for a change that starts at 0."""
+    local["g"] = Term("change", "f")
+    for statement in block.vector:
+        value = _resolver(block, reader, owner, local).expression(statement.expr)
+        if statement.var == "g":
+            if statement.op not in ("+=", "-="):
+                raise EngineError(f"Learning code may only add to g, not `{statement}`.")
+            out.add(f"change {statement.op} {value.to('f')}")
+        elif statement.op == ":=":
+            kind = TYPES[statement.kind]
+            out.add(f"{statement.var} = {value.to(kind)}")
+            local[statement.var] = Term(statement.var, kind)
+        else:
+            raise EngineError(f"Learning code may only write g, not `{statement}`.")
+
+
+def _lower_product(
+    out: Lines,
+    plan: Plan,
+    layout: Layout,
+    reader: _Reader,
+    projection: Projection,
+    block: Block,
+    product: Product,
+    local: Mapping[str, Term],
+    offset: int,
+) -> None:
+    source, target = layout.grids[projection.source], layout.grids[projection.target]
+    owner = {"pre": (projection.source, "i"), "post": (projection.target, "i")}
+    renderer = _resolver(block, reader, owner, local)
+
+    def times(texts: tuple[str, ...], first: str) -> str:
+        return " * ".join([first, *(renderer.expression(t).to("f") for t in texts)])
+
+    out.add(
+        f"scale = {times(product.shared, '-F(1.0)' if product.negative else 'F(1.0)')}",
+        f"for i in range({target.size}):",
+        f"    right[i] = {times(product.post, 'scale')}",
+        f"for i in range({source.size}):",
+        f"    left[i] = {times(product.pre, 'F(1.0)')}",
+    )
+    itemsize = plan.dtype.itemsize
+    if isinstance(projection.geometry, Conv):
+        _correlate_conv(out, projection.geometry, source, target, offset, itemsize)
+    else:
+        _correlate_dense(out, source, target, offset, itemsize)
+
+
+def _add_row(out: Lines, at: str, source: str, width: int, itemsize: int) -> None:
+    lanes = row_lanes(itemsize)
+    full, rest = divmod(width, lanes)
+    if full > 1:
+        out.add(f"for q in range({full}):")
+        out.add(f"    add_scaled(g, {at} + q * {lanes}, right, {source} + q * {lanes}, v, {lanes})")
+    elif full:
+        out.add(f"add_scaled(g, {at}, right, {source}, v, {lanes})")
+    if rest:
+        done = full * lanes
+        out.add(f"add_scaled(g, {at} + {done}, right, {source} + {done}, v, {rest})")
+
+
+def _correlate_dense(
+    out: Lines, source: Grid, target: Grid, offset: int, itemsize: int
+) -> None:
+    out.add(f"for i in range({source.size}):", "    v = left[i]", "    if v != ZERO_F:")
+    out.indent += 2
+    _add_row(out, f"{offset} + i * {target.size}", "0", target.size, itemsize)
+    out.indent -= 2
+
+
+def _correlate_conv(
+    out: Lines, geometry: Conv, source: Grid, target: Grid, offset: int, itemsize: int
+) -> None:
+    (kh, kw), (sh, sw), (ph, pw) = (
+        geometry.folded_kernel,
+        geometry.folded_stride,
+        geometry.padding,
+    )
+    c, features = source.channels, target.channels
+    out.add(
+        f"for y in range({source.rows}):",
+        f"    top = max(0, -((-(y + {ph} - {kh - 1})) // {sh}))",
+        f"    bottom = min({target.rows - 1}, (y + {ph}) // {sh}) + 1",
+        f"    for x in range({source.columns}):",
+        f"        first = max(0, -((-(x + {pw} - {kw - 1})) // {sw}))",
+        f"        last = min({target.columns - 1}, (x + {pw}) // {sw}) + 1",
+        f"        for c in range({c}):",
+        f"            v = left[(y * {source.columns} + x) * {c} + c]",
+        "            if v != ZERO_F:",
+        "                for oy in range(top, bottom):",
+        "                    for ox in range(first, last):",
+        f"                        k = ((y + {ph} - oy * {sh}) * {kw} + x + {pw} - ox * {sw}) * {c}"
+        " + c",
+    )
+    out.indent += 6
+    row = f"(oy * {target.columns} + ox) * {features}"
+    _add_row(out, f"{offset} + k * {features}", row, features, itemsize)
+    out.indent -= 6
+
+
+def _lower_synapses(
+    out: Lines,
+    plan: Plan,
+    reader: _Reader,
+    projection: Projection,
+    block: Block,
+    local: Mapping[str, Term],
+    offset: int,
+) -> None:
+    """Write the general path over `synapses[at : at + number]`, (pre, post, weight) in memory order."""
+    name = projection.name
+    out.add(f"for s in range(pre_{name}.size):")
+    out.indent += 1
+    out.add(f"pre, post, at = pre_{name}[s], post_{name}[s], weight_{name}[s]", "change = ZERO_F")
+    known = {**local, "w": Term(f"weights_{name}[at]", "f")}
+    owner = {"pre": (projection.source, "pre"), "post": (projection.target, "post")}
+    _changes(out, block, reader, owner, known)
+    out.add(f"g[{offset} + at] += coefficient_{name}[s] * change")
+    out.indent -= 1
+
+
+def synapse_arrays(
+    geometry: Geometry, source: Grid, target: Grid, dtype: np.dtype[Any]
+) -> tuple[NDArray[Any], ...]:
+    """Return (pre, post, weight, coefficient) for the general path, neurons in memory order."""
+    pre, post, weight, coefficient = geometry.synapses()
+    return (
+        source.to_declared[pre],
+        target.to_declared[post],
+        weight,
+        coefficient.astype(dtype),
+    )
+
+
+Reader = _Reader

@@ -1,0 +1,62 @@
+"""Recording of spikes inside the compiled step: lists in C order, as recordings hold them."""
+
+from __future__ import annotations
+
+from evsim.build.plan import Plan
+from evsim.engines.fused.layout import Layout
+from evsim.engines.fused.neurons import WORD
+from evsim.engines.fused.source import Lines
+
+
+def lower_room(out: Lines, plan: Plan, layout: Layout) -> None:
+    """Write the check that a step's spikes fit into what is left of the buffers."""
+    for at, (name, population) in enumerate(plan.populations.items()):
+        if population.spikes:
+            size = layout.grids[name].size
+            out.add(
+                f"if record[{at}] and kept_at[{at}] + {size} > kept_end[{at}]:",
+                "    return step",
+            )
+
+
+def lower_kept(out: Lines, plan: Plan, layout: Layout) -> None:
+    """Write the code that appends this step's spikes of every recorded population."""
+    for at, (name, population) in enumerate(plan.populations.items()):
+        if not population.spikes:
+            continue
+        grid, slot = layout.grids[name], layout.events[name, ""]
+        first, last = f"starts[{slot.first}]", f"starts[{slot.first + grid.places}]"
+        out.add(f"if record[{at}]:")
+        out.indent += 1
+        out.add(f"kept_count[{at}, step] = {last} - {first}", f"j = kept_at[{at}]")
+        if not grid.permuted:
+            out.add(
+                f"for e in range({first}, {last}):", "    kept[j] = events[e]", "    j += 1"
+            )
+        else:
+            _lower_sorted(out, grid.places, grid.channels, first, last)
+        out.add(f"kept_at[{at}] = j")
+        out.indent -= 1
+
+
+def _lower_sorted(out: Lines, places: int, channels: int, first: str, last: str) -> None:
+    """Sort by marking: the marks are found in C order and cleared on the way."""
+    out.add(
+        f"for e in range({first}, {last}):",
+        f"    p = events[e] // {channels}",
+        f"    marks[(events[e] - p * {channels}) * {places} + p] = 1",
+    )
+    full, rest = divmod(places * channels, WORD)
+    for begin, number, length in ((0, full, WORD), (full * WORD, 1, rest)):
+        if number and length:
+            out.add(
+                f"for q in range({number}):",
+                f"    mask = mask_of(marks, {begin} + q * {length}, {length})",
+                "    if mask != ZERO:",
+                f"        for e in range({begin} + q * {length}, {begin} + (q + 1) * {length}):",
+                "            marks[e] = 0",
+                "        while mask != ZERO:",
+                f"            kept[j] = {begin} + q * {length} + lowest_bit(mask)",
+                "            j += 1",
+                "            mask &= mask - ONE",
+            )

@@ -1,0 +1,320 @@
+"""Projections: events gather rows of weights into tiles of the target.
+
+Senders of a step are listed in memory order, so that the senders which reach one target place form a
+few contiguous slices of the list. A tile (the channels of a place, or of a stride's places) stays in
+registers while the weight rows of those slices are added to it. Tables hold the weights in the order in
+which rows are met.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim.engines.fused.layout import Events, Grid
+from evsim.engines.fused.source import Lines
+from evsim.engines.fused.vector import row_lanes
+from evsim.projections.base import Geometry
+from evsim.projections.conv import Conv
+from evsim.projections.dense import Dense
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """A vector of `total` values cut into tiles of `lanes` and a rest."""
+
+    total: int
+    lanes: int
+
+    @property
+    def groups(self) -> list[tuple[int, int, int]]:
+        """Tiles of equal width as (first value, number of tiles, width)."""
+        full, rest = divmod(self.total, self.lanes)
+        found = [(0, full, self.lanes)] if full else []
+        return [*found, (full * self.lanes, 1, rest)] if rest else found
+
+    def pack(self, table: NDArray[Any]) -> NDArray[Any]:
+        """Return (..., total) rows as one flat table after the other, one a tile."""
+        rows = table.reshape(-1, self.total)
+        parts = []
+        for first, count, width in self.groups:
+            block = rows[:, first : first + count * width].reshape(len(rows), count, width)
+            parts.append(np.ascontiguousarray(block.transpose(1, 0, 2)).ravel())
+        return np.concatenate(parts)
+
+
+@dataclass(frozen=True)
+class Send:
+    """One direction of one projection: from an event list into a variable.
+
+    Attributes
+    ----------
+    target : offset of the variable in the buffer of floats.
+    table : offset of the packed weights in the buffer of weights.
+    values : offset of the sent variable where values are sent, None for spikes.
+    """
+
+    events: Events
+    target: int
+    table: int
+    values: int | None
+
+    def gather(
+        self, at: str, base: str, base_step: str, slice_: tuple[str, str, str, str], width: int
+    ) -> str:
+        """Return the call that adds rows to the tile at `at`; `slice_` is first, span, step, number."""
+        first, span, step, number = slice_
+        head = f"f, {at}, w, {base}, {base_step}, events, starts, {first}, {span}, {step}, {number}"
+        if self.values is None:
+            return f"gather_rows({head}, {width})"
+        return f"gather_scaled({head}, f, {self.values}, {width})"
+
+
+class Kernel(ABC):
+    """Both directions of one projection kind."""
+
+    def __init__(self, geometry: Geometry, itemsize: int):
+        self.lanes = row_lanes(itemsize)
+        self.source = Grid.of(geometry.source_shape)
+        self.target = Grid.of(geometry.target_shape)
+        self.orders: list[NDArray[np.int32]] = []
+
+    @property
+    @abstractmethod
+    def forward_size(self) -> int:
+        """Elements of the table for the projection's own direction."""
+
+    @property
+    @abstractmethod
+    def backward_size(self) -> int:
+        """Elements of the table for its adjoint."""
+
+    @abstractmethod
+    def rows(self, weights: NDArray[Any]) -> NDArray[Any]:
+        """Return the weights that tables are filled from, in whatever shape `arrange` takes."""
+
+    @abstractmethod
+    def arrange(self, rows: NDArray[Any], backward: bool) -> NDArray[Any]:
+        """Return the flat table of one direction; where it has no weight it holds 0."""
+
+    def order(self, backward: bool, shape: tuple[int, ...]) -> NDArray[np.int32]:
+        """Return, for each element of a table, 1 + its place in the flattened rows, 0 for none."""
+        numbers = np.arange(1, int(np.prod(shape)) + 1, dtype=np.int32).reshape(shape)
+        return self.arrange(numbers, backward)
+
+    def pack(self, weights: NDArray[Any], tables: list[NDArray[Any]]) -> None:
+        """Fill the tables, forward and, where there is one, backward."""
+        rows = self.rows(weights)
+        if not self.orders:
+            self.orders = [self.order(at == 1, rows.shape) for at in range(len(tables))]
+        flat = np.concatenate([np.zeros(1, rows.dtype), rows.ravel()])
+        for order, table in zip(self.orders, tables, strict=True):
+            np.take(flat, order, out=table)
+
+    @abstractmethod
+    def forward(self, out: Lines, send: Send) -> None:
+        """Write the code of the projection's own direction."""
+
+    @abstractmethod
+    def backward(self, out: Lines, send: Send) -> None:
+        """Write the code of the adjoint."""
+
+
+class DenseKernel(Kernel):
+    """All events form one slice; the target's tiles follow each other."""
+
+    def __init__(self, geometry: Dense, itemsize: int):
+        super().__init__(geometry, itemsize)
+        self.onward = Tiles(self.target.size, self.lanes)
+        self.back = Tiles(self.source.size, self.lanes)
+
+    @property
+    def forward_size(self) -> int:
+        return self.source.size * self.target.size
+
+    @property
+    def backward_size(self) -> int:
+        return self.forward_size
+
+    def rows(self, weights: NDArray[Any]) -> NDArray[Any]:
+        return weights
+
+    def arrange(self, rows: NDArray[Any], backward: bool) -> NDArray[Any]:
+        ordered = rows[self.source.to_memory][:, self.target.to_memory]
+        return self.back.pack(ordered.T) if backward else self.onward.pack(ordered)
+
+    def forward(self, out: Lines, send: Send) -> None:
+        self._send(out, send, self.onward, self.source)
+
+    def backward(self, out: Lines, send: Send) -> None:
+        self._send(out, send, self.back, self.target)
+
+    @staticmethod
+    def _send(out: Lines, send: Send, tiles: Tiles, sender: Grid) -> None:
+        slice_ = (str(send.events.first), str(sender.places), "0", "1")
+        for first, count, width in tiles.groups:
+            table = send.table + first * sender.size
+            at, base = f"{send.target + first} + q * {width}", f"{table} + q * {sender.size * width}"
+            out.add(f"for q in range({count}):")
+            out.add("    " + send.gather(at, base, "0", slice_, width))
+
+
+class ConvKernel(Kernel):
+    """Rows of the receptive field are slices; pooling is folded into the kernel.
+
+    Forwards a tile is the channels of one target place. Backwards a tile is the channels of one
+    stride of source places: they receive from the same target places.
+    """
+
+    def __init__(self, geometry: Conv, itemsize: int):
+        super().__init__(geometry, itemsize)
+        self.geometry = geometry
+        self.kernel, self.stride = geometry.folded_kernel, geometry.folded_stride
+        self.padding = geometry.padding
+        self.reach = -(-self.kernel[1] // self.stride[1])
+        self.onward = Tiles(self.target.channels, self.lanes)
+        self.back = Tiles(self.stride[1] * self.source.channels, self.lanes)
+
+    @property
+    def forward_size(self) -> int:
+        return self.kernel[0] * self.kernel[1] * self.source.channels * self.target.channels
+
+    @property
+    def backward_size(self) -> int:
+        return self.kernel[0] * self.reach * self.target.channels * self.back.total
+
+    def rows(self, weights: NDArray[Any]) -> NDArray[Any]:
+        return self.geometry.fold(weights).transpose(2, 3, 1, 0)
+
+    def arrange(self, rows: NDArray[Any], backward: bool) -> NDArray[Any]:
+        if not backward:
+            return self.onward.pack(rows)
+        folded = rows.transpose(3, 2, 0, 1)
+        height, width, reach, step = *self.kernel, self.reach, self.stride[1]
+        padded = np.zeros((*folded.shape[:3], reach * step), folded.dtype)
+        padded[..., :width] = folded
+        split = padded.reshape(*folded.shape[:2], height, reach, step)[:, :, :, ::-1]
+        return self.back.pack(split.transpose(2, 3, 0, 4, 1))
+
+    def forward(self, out: Lines, send: Send) -> None:
+        (kh, kw), (sh, sw), (ph, pw) = self.kernel, self.stride, self.padding
+        source, target, c = self.source, self.target, self.source.channels
+        for first, count, width in self.onward.groups:
+            rows = kh * kw * c
+            table = send.table + first * rows
+            out.add(f"for q in range({count}):")
+            out.add(f"    for oy in range({target.rows}):")
+            out.add(
+                f"        y = max(0, oy * {sh} - {ph})",
+                f"        number = min({source.rows}, oy * {sh} - {ph} + {kh}) - y",
+                f"        for ox in range({target.columns}):",
+                f"            x = ox * {sw} - {pw}",
+                f"            left, right = max(0, x), min({source.columns}, x + {kw})",
+                f"            row = (y - oy * {sh} + {ph}) * {kw * c}"
+                f" - (y * {source.columns} + x) * {c}",
+            )
+            call = send.gather(
+                f"{send.target + first} + (oy * {target.columns} + ox) * {target.channels}"
+                f" + q * {width}",
+                f"{table} + q * {rows * width} + row * {width}",
+                f"{(kw - source.columns) * c * width}",
+                (
+                    f"{send.events.first} + y * {source.columns} + left",
+                    "right - left",
+                    str(source.columns),
+                    "number",
+                ),
+                width,
+            )
+            out.add("            " + call)
+
+    def backward(self, out: Lines, send: Send) -> None:
+        kh, (sh, sw), (ph, pw) = self.kernel[0], self.stride, self.padding
+        source, target, reach = self.source, self.target, self.reach
+        features, channels = target.channels, source.channels
+        first_group, last_group = pw // sw, (source.columns - 1 + pw) // sw
+        for first, count, width in self.back.groups:
+            rows = kh * reach * features
+            table = send.table + first * rows
+            out.add(
+                f"for q in range({count}):",
+                f"    for y in range({source.rows}):",
+                f"        top = max(0, -((-(y + {ph} - {kh - 1})) // {sh}))",
+                f"        number = min({target.rows - 1}, (y + {ph}) // {sh}) + 1 - top",
+                f"        ky = y + {ph} - top * {sh}",
+                f"        for group in range({first_group}, {last_group + 1}):",
+
+                f"            right = min({target.columns}, group + 1)",
+                f"            left = min(max(0, group - {reach - 1}), right)",
+                f"            row = ky * {reach * features}"
+                f" - (top * {target.columns} + group - {reach - 1}) * {features}",
+                f"            x = group * {sw} - {pw}",
+                f"            at = (y * {source.columns} + x) * {channels} + {first} + q * {width}",
+            )
+            base = f"{table} + q * {rows * width} + row * {width}"
+            step = f"{-(sh * reach + target.columns) * features * width}"
+            slice_ = (
+                f"{send.events.first} + top * {target.columns} + left",
+                "right - left",
+                str(target.columns),
+                "number",
+            )
+            direct = send.gather(f"{send.target} + at", base, step, slice_, width)
+            if self._covers(first_group, last_group):
+                out.add(f"            {direct}")
+                continue
+            low, high = f"y * {source.columns * channels}", f"(y + 1) * {source.columns * channels}"
+            whole = f"at >= {low} and at + {width} <= {high}"
+            spare = direct.replace(f"(f, {send.target} + at,", "(tile, 0,", 1)
+            out.add(
+                f"            if {whole}:",
+                f"                {direct}",
+                "            else:",
+                f"                for j in range({width}):",
+                f"                    tile[j] = f[{send.target} + at + j]"
+                f" if {low} <= at + j < {high} else ZERO_F",
+                f"                {spare}",
+                f"                for j in range({width}):",
+                f"                    if {low} <= at + j < {high}:",
+                f"                        f[{send.target} + at + j] = tile[j]",
+            )
+
+    def _covers(self, first_group: int, last_group: int) -> bool:
+        """Whether every stride of source places lies inside the source."""
+        step, pad = self.stride[1], self.padding[1]
+        begins = first_group * step - pad == 0
+        return begins and (last_group + 1) * step - pad == self.source.columns
+
+
+KERNELS: dict[type[Geometry], type[Any]] = {Dense: DenseKernel, Conv: ConvKernel}
+
+
+def make_kernel(geometry: Geometry, itemsize: int) -> Kernel:
+    """Return the kernel of a projection kind."""
+    kernel: Kernel = KERNELS[type(geometry)](geometry, itemsize)
+    return kernel
+
+
+def applies(geometry: Geometry) -> str | None:
+    """Return why the fused engine cannot run a projection kind, or None."""
+    if type(geometry) in KERNELS:
+        return None
+    return f"there is no fused kernel for `{type(geometry).__name__.lower()}` projections"
+
+
+def list_values(out: Lines, grid: Grid, events: Events, variable: int) -> None:
+    """Write the code that lists the neurons whose value is not 0."""
+    out.add(
+        f"e = {events.at}",
+        f"for p in range({grid.places}):",
+        f"    starts[{events.first} + p] = e",
+        f"    for c in range({grid.channels}):",
+        f"        i = p * {grid.channels} + c",
+        "        events[e] = i",
+        f"        e += I(f[{variable} + i] != ZERO_F)",
+        f"starts[{events.first + grid.places}] = e",
+    )

@@ -1,0 +1,114 @@
+"""Lines of generated source, and where a name in captured code finds its value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from evsim.build.plan import Block, Plan
+from evsim.engines.fused.layout import Layout
+from evsim.engines.fused.render import Renderer, Term, Type, literal
+
+TYPES: dict[str, Type] = {"float": "f", "integer": "i", "boolean": "b"}
+BUFFER_TYPES: dict[str, Type] = {"f": "f", "d": "d", "n": "i", "b": "b"}
+
+
+@dataclass
+class Lines:
+    """Source under construction; `indent` is the current depth."""
+
+    text: list[str] = field(default_factory=list)
+    indent: int = 0
+
+    def add(self, *lines: str) -> None:
+        """Append lines at the current depth."""
+        self.text += ["    " * self.indent + line for line in lines]
+
+    def __str__(self) -> str:
+        return "\n".join(self.text)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Places of learned variables in the weight buffer: (population, variable) -> offset, share."""
+
+    places: dict[tuple[str, str], tuple[int, str | None]]
+
+
+class Scope:
+    """Names of one population's blocks while a loop over its neurons is written.
+
+    `element` maps a per-neuron variable to the source of its element at neuron `i`.
+    """
+
+    def __init__(self, plan: Plan, layout: Layout, parameters: Parameters, population: str):
+        self.plan, self.layout, self.parameters = plan, layout, parameters
+        self.population = population
+        self.locals: dict[str, Term] = {}
+        self.loaded: dict[str, Term] = {}
+        self.uses_channel = False
+
+    def declare(self, prefix: str, name: str, term: Term) -> str:
+        """Make a local name of a block and return its source name."""
+        unique = f"{prefix}{name}"
+        self.locals[name] = Term(unique, term.type)
+        return unique
+
+    def place(self, variable: str) -> Term:
+        """Return the source of a variable's element: `f[128 + i]`, a literal, a shared value."""
+        key = (self.population, variable)
+        layout = self.layout
+        if key in layout.uniform:
+            value = literal(layout.uniform[key])
+            declared = self.plan.populations[self.population].variables[variable]
+            return Term(value.to(TYPES[declared.kind]), TYPES[declared.kind])
+        if key in self.parameters.places:
+            offset, share = self.parameters.places[key]
+            if share == "channel":
+                self.uses_channel = True
+                return Term(f"w[{offset} + c]", "f")
+            return Term(f"w[{offset}]" if share == "all" else f"w[{offset} + i]", "f")
+        if key in layout.slots:
+            slot = layout.slots[key]
+            shared = self.plan.populations[self.population].variables[variable].shared
+            at = f"{slot.offset}" if shared else f"{slot.offset} + i"
+            return Term(f"{slot.buffer}[{at}]", BUFFER_TYPES[slot.buffer])
+        return self.shared(variable)
+
+    def shared(self, variable: str) -> Term:
+        """Return the source of a shared input at the current step."""
+        columns = self.plan.shared
+        key = (self.population, variable)
+        at = columns.index(key if key in columns else ("", variable))
+        return Term(f"s{at}", "f")
+
+    def is_neural(self, variable: str) -> bool:
+        """Whether a variable has an element a neuron that must be loaded in the loop."""
+        key = (self.population, variable)
+        if key in self.parameters.places:
+            return True
+        declared = self.plan.populations[self.population].variables.get(variable)
+        return key in self.layout.slots and declared is not None and not declared.shared
+
+    def renderer(self, block: Block) -> Renderer:
+        """Return a renderer for the names of a block."""
+
+        def resolve(name: str) -> Term:
+            if name in self.locals:
+                return self.locals[name]
+            symbol = block.symbols[name]
+            if symbol.role == "literal":
+                assert symbol.value is not None
+                return literal(symbol.value)
+            if symbol.role == "clock":
+                return {
+                    "t": Term("t", "d"),
+                    "dt": Term("DT", "d"),
+                    "t_in_timesteps": Term("now", "i"),
+                }[symbol.variable]
+            if symbol.role == "index":
+                grid = self.layout.grids[self.population]
+                self.uses_channel = self.uses_channel or grid.permuted
+                return Term(f"(c * {grid.places} + p)" if grid.permuted else "i", "i")
+            return self.loaded.get(symbol.variable) or self.place(symbol.variable)
+
+        return Renderer(resolve)

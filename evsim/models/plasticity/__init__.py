@@ -1,0 +1,1 @@
+"""Plasticity rules, one a file; the file's name is the name that network files use."""

@@ -1,0 +1,1 @@
+"""Trials, phases, epochs, learning and checkpoints."""

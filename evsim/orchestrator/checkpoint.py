@@ -1,0 +1,86 @@
+"""Checkpoints: everything that a run needs to go on as if it had not stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim.errors import Fault, RecordingError
+from evsim.orchestrator.metrics import Tally
+
+KEEP = 2
+"""Checkpoints that stay: the last, and the one before in case the last is damaged."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a run is: trials done of a pass of an epoch, and where its recording stands."""
+
+    epoch: int = 0
+    stage: int = 0
+    done: int = 0
+    tally: dict[str, Any] = field(default_factory=lambda: Tally().state())
+    recording: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Position, parameters and optimiser state of a run of the network with `fingerprint`."""
+
+    fingerprint: str
+    position: Position
+    updates: int
+    arrays: dict[str, NDArray[Any]]
+
+
+def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint atomically and drop old ones; return its path."""
+    folder.mkdir(exist_ok=True)
+    number = 1 + max((int(p.stem) for p in folder.glob("[0-9]*.npz")), default=0)
+    path = folder / f"{number:06d}.npz"
+    meta = {
+        "fingerprint": checkpoint.fingerprint,
+        "position": asdict(checkpoint.position),
+        "updates": checkpoint.updates,
+    }
+    temporary = path.with_suffix(".tmp")
+    with open(temporary, "wb") as file:
+        np.savez(file, meta=np.array(json.dumps(meta)), **checkpoint.arrays)  # type: ignore[arg-type]
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    for old in sorted(folder.glob("[0-9]*.npz"))[:-KEEP]:
+        old.unlink()
+    return path
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Return the newest checkpoint that is whole.
+
+    Raises
+    ------
+    RecordingError : there is none.
+    """
+    for path in sorted(folder.glob("[0-9]*.npz"), reverse=True):
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                meta = json.loads(str(stored["meta"]))
+                arrays = {name: stored[name] for name in stored.files if name != "meta"}
+            return Checkpoint(
+                meta["fingerprint"], Position(**meta["position"]), meta["updates"], arrays
+            )
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            continue
+    raise RecordingError(
+        Fault(
+            f"No usable checkpoint in '{folder}'.",
+            hint="a run writes its first one before its first trial; start the run again",
+        )
+    )

@@ -1,0 +1,71 @@
+"""Counts of a pass over a split, and the line of metrics that they become."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from evsim.build.plan import Plan
+from evsim.orchestrator.trial import Outcome
+from evsim.spec import schema
+
+
+@dataclass
+class Tally:
+    """Running counts of one pass; plain numbers, so that a checkpoint can hold them."""
+
+    trials: int = 0
+    wrong: int = 0
+    labelled: int = 0
+    loss: float = 0.0
+    spikes: dict[str, int] = field(default_factory=dict)
+    steps: int = 0
+    unsettled: int = 0
+    residual: float = 0.0
+    seconds: float = 0.0
+
+    def add(self, outcome: Outcome, steps: int, settle: schema.Settle | None) -> None:
+        """Count one trial; trials are added in their order, so that sums are reproducible."""
+        record = outcome.record
+        self.trials += 1
+        self.steps += steps
+        if record.label >= 0 and record.predicted >= 0:
+            self.labelled += 1
+            self.wrong += record.predicted != record.label
+            self.loss += outcome.loss
+        for name, count in outcome.spikes.items():
+            self.spikes[name] = self.spikes.get(name, 0) + count
+        if settle is not None and not math.isnan(record.residual):
+            self.residual += record.residual
+            self.unsettled += record.residual > settle.tolerance
+
+    @property
+    def error(self) -> float | None:
+        """Share of wrong predictions so far; None where nothing is labelled."""
+        return self.wrong / self.labelled if self.labelled else None
+
+    def row(self, epoch: int, split: str, plan: Plan, network: schema.Network) -> dict[str, Any]:
+        """Return the line of metrics of a finished pass."""
+        row: dict[str, Any] = {"epoch": epoch, "split": split, "trials": self.trials}
+        metrics = network.readout.metrics if network.readout else ()
+        if self.labelled and "error" in metrics:
+            row["error"] = self.wrong / self.labelled
+        if self.labelled and "loss" in metrics:
+            row["loss"] = self.loss / self.labelled
+        trials = max(self.trials, 1)
+        row["seconds"] = round(self.seconds, 3)
+        row["ms_per_trial"] = round(1e3 * self.seconds / trials, 4)
+        row["spikes"] = sum(self.spikes.values())
+        row["activity"] = {
+            name: round(count / max(plan.populations[name].size * self.steps, 1), 5)
+            for name, count in self.spikes.items()
+        }
+        if network.protocol.settle is not None:
+            row["residual"] = self.residual / trials
+            row["unsettled"] = self.unsettled / trials
+        return row
+
+    def state(self) -> dict[str, Any]:
+        """Return the counts as plain data."""
+        return asdict(self)

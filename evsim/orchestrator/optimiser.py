@@ -1,0 +1,65 @@
+"""Optimisers: how the mean gradient of a batch moves parameters. `g` points where w moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim.build.plan import Plan, Rule
+from evsim.build.weights import round_to_grid
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Optimiser:
+    """Parameters with the state of their rules' optimisers.
+
+    SGD: v <- momentum*v + g; w <- w + rate*v. Adam: Kingma & Ba, ICLR 2015, with 0.9, 0.999, 1e-8.
+
+    Attributes
+    ----------
+    parameters : every parameter of the plan, in its precision.
+    state : moments by parameter, `<parameter>/m` and `<parameter>/v`.
+    updates : batches so far.
+    """
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+        self.parameters: Arrays = {k: np.array(v) for k, v in plan.parameters.items()}
+        self.state: Arrays = {}
+        for name, rule in plan.rules.items():
+            for moment in ("m", "v") if rule.optimiser == "adam" else ("m",):
+                self.state[f"{name}/{moment}"] = np.zeros_like(self.parameters[name])
+        self.updates = 0
+
+    def update(self, gradients: Mapping[str, NDArray[np.float64]], epoch: int) -> None:
+        """Move every learned parameter by the mean gradient of a batch."""
+        self.updates += 1
+        for name, rule in self.plan.rules.items():
+            rate = float(rule.rates[min(epoch, len(rule.rates) - 1)])
+            gradient = gradients[name].astype(self.plan.dtype)
+            step = self._adam(name, gradient) if rule.optimiser == "adam" else (
+                self._momentum(name, rule, gradient)
+            )
+            moved = self.parameters[name] + step * self.plan.dtype.type(rate)
+            self.parameters[name] = round_to_grid(moved, self.plan.weight_grid)
+
+    def _momentum(self, name: str, rule: Rule, gradient: NDArray[Any]) -> NDArray[Any]:
+        m = self.state[f"{name}/m"] = self.state[f"{name}/m"] * gradient.dtype.type(
+            rule.momentum
+        ) + gradient
+        return m
+
+    def _adam(self, name: str, gradient: NDArray[Any]) -> NDArray[Any]:
+        real = gradient.dtype.type
+        m, v = self.state[f"{name}/m"], self.state[f"{name}/v"]
+        m = m + real(1 - BETA1) * (gradient - m)
+        v = v + real(1 - BETA2) * (gradient * gradient - v)
+        self.state[f"{name}/m"], self.state[f"{name}/v"] = m, v
+        scale = np.sqrt(v / real(1 - BETA2**self.updates)) + real(EPSILON)
+        return np.asarray(m / real(1 - BETA1**self.updates) / scale)

@@ -1,0 +1,251 @@
+"""A run: passes over the data, epoch after epoch, trials on every core, checkpoints between.
+
+A batch's trials belong to `SHARDS` shards by their index; gradients are added in trial order inside a
+shard and in shard order across them, in float64. So the numbers do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim.build.plan import Plan
+from evsim.build.streams import generator
+from evsim.engines.base import Program, Simulation
+from evsim.errors import Interrupted
+from evsim.orchestrator.checkpoint import Checkpoint, Position, write_checkpoint
+from evsim.orchestrator.events import Sink
+from evsim.orchestrator.metrics import Tally
+from evsim.orchestrator.optimiser import Optimiser
+from evsim.orchestrator.report import Reporter
+from evsim.orchestrator.trial import Outcome, Script, Task, run_trial
+from evsim.spec import schema
+
+SHARDS = 16
+TEST_BATCH = 256
+
+
+class Samples(Protocol):
+    """Data as the orchestrator sees it."""
+
+    def size(self, split: str) -> int:
+        """Return the number of samples of a split."""
+
+    def label(self, split: str, index: int) -> int:
+        """Return a sample's class, -1 where there is none."""
+
+    def inputs(self, split: str, index: int) -> Mapping[tuple[str, str], NDArray[Any]]:
+        """Return what a sample sets: (population, variable) -> (neuron,)."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One way through a split in every epoch."""
+
+    split: str
+    phases: tuple[str, ...]
+    learn: bool
+    batch: int
+
+
+class Run:
+    """A run in progress: program, parameters, position."""
+
+    def __init__(
+        self,
+        network: schema.Network,
+        program: Program,
+        samples: Samples,
+        sink: Sink,
+        folder: Path,
+        reporter: Reporter,
+        stop: threading.Event,
+        threads: int,
+    ):
+        self.network, self.program, self.samples = network, program, samples
+        self.plan: Plan = program.plan
+        self.sink, self.folder, self.reporter, self.stop = sink, folder, reporter, stop
+        self.threads = threads
+        self.script = Script.of(network, self.plan)
+        self.optimiser = Optimiser(self.plan)
+        self.position = Position()
+        self.idle: SimpleQueue[Simulation] = SimpleQueue()
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint."""
+        for name in self.optimiser.parameters:
+            self.optimiser.parameters[name] = checkpoint.arrays[f"parameter:{name}"]
+        for name in self.optimiser.state:
+            self.optimiser.state[name] = checkpoint.arrays[f"state:{name}"]
+        self.optimiser.updates = checkpoint.updates
+        self.position = checkpoint.position
+
+    def passes(self, epoch: int) -> list[Pass]:
+        """Return the passes of an epoch."""
+        protocol, names = self.network.protocol, tuple(self.plan.phases)
+        learn = bool(self.plan.rules)
+        found = []
+        if self.samples.size("train"):
+            batch = protocol.batch if learn else max(protocol.batch, TEST_BATCH)
+            found.append(Pass("train", names, learn, batch))
+        test = protocol.test
+        if test is not None and (test.each == "epoch" or epoch == protocol.epochs - 1):
+            for split in test.split:
+                if self.samples.size(split):
+                    found.append(Pass(split, test.phases, False, TEST_BATCH))
+        return found
+
+    def execute(self) -> list[dict[str, Any]]:
+        """Run every epoch that is left; return the lines of metrics of this call.
+
+        Raises
+        ------
+        Interrupted : `stop` was set; everything up to here is saved.
+        RunError : a state is not finite.
+        """
+        rows = []
+        self.program.load(self.optimiser.parameters)
+        for _ in range(self.threads):
+            self.idle.put(self.program.simulation())
+        with ThreadPoolExecutor(self.threads) as pool:
+            if self.position == Position():
+                self._keep_weights(0)
+                self.save()
+            while self.position.epoch < self.network.protocol.epochs:
+                epoch, stages = self.position.epoch, self.passes(self.position.epoch)
+                while self.position.stage < len(stages):
+                    row = self._pass(pool, stages[self.position.stage])
+                    rows.append(row)
+                self.position = replace(self.position, epoch=epoch + 1, stage=0)
+                self._keep_weights(epoch + 1)
+                self.save()
+        return rows
+
+    def save(self) -> None:
+        """Commit the recording and write a checkpoint."""
+        self.position = replace(self.position, recording=self.sink.commit())
+        optimiser = self.optimiser
+        arrays = {f"parameter:{name}": a for name, a in optimiser.parameters.items()}
+        arrays |= {f"state:{name}": a for name, a in optimiser.state.items()}
+        checkpoint = Checkpoint(self.plan.fingerprint, self.position, optimiser.updates, arrays)
+        write_checkpoint(self.folder, checkpoint)
+
+    def _keep_weights(self, epoch: int) -> None:
+        if self.script.selection.weights(epoch):
+            self.sink.weights(epoch, self.optimiser.parameters)
+
+    def _pass(self, pool: ThreadPoolExecutor, this: Pass) -> dict[str, Any]:
+        epoch = self.position.epoch
+        order = self._order(this)
+        tally = Tally(**self.position.tally)
+        steps = sum(self.plan.phases[name].steps for name in this.phases)
+        settle = self.network.protocol.settle
+        begun = time.perf_counter()
+        while self.position.done < len(order):
+            done = self.position.done
+            batch = range(done, min(done + this.batch, len(order)))
+            outcomes, gradient = self._batch(pool, this, order, batch)
+            if gradient is not None:
+                mean = self.program.gradients(gradient / len(batch))
+                self.optimiser.update(mean, epoch)
+                self.program.load(self.optimiser.parameters)
+            for outcome in outcomes:
+                tally.add(outcome, steps, settle)
+                self.sink.trial(outcome.record)
+            now = time.perf_counter()
+            tally.seconds, begun = tally.seconds + now - begun, now
+            self.position = replace(self.position, done=batch.stop, tally=tally.state())
+            spikes = sum(tally.spikes.values())
+            self.reporter.progress(
+                epoch, this.split, batch.stop, len(order), tally.error, spikes
+            )
+            if self.stop.is_set() and batch.stop < len(order):
+                self.save()
+                raise Interrupted("Stopped; everything up to the last batch is saved.")
+        row = tally.row(epoch, this.split, self.plan, self.network)
+        self.sink.metrics(row)
+        self.reporter.epoch(row)
+        self._warn(row)
+        self.position = Position(epoch, self.position.stage + 1)
+        self.save()
+        if self.stop.is_set():
+            raise Interrupted("Stopped; everything up to here is saved.")
+        return row
+
+    def _order(self, this: Pass) -> NDArray[np.int64]:
+        """Return the samples of a pass in the order they are run."""
+        count = self.samples.size(this.split)
+        if this.learn and self.network.protocol.order == "shuffle":
+            return generator(self.plan.seed, "order", self.position.epoch).permutation(count)
+        return np.arange(count)
+
+    def _tasks(self, this: Pass, order: NDArray[np.int64], indices: Sequence[int]) -> Iterator[Task]:
+        for index in indices:
+            sample = int(order[index])
+            yield Task(
+                epoch=self.position.epoch,
+                split=this.split,
+                index=index,
+                sample=sample,
+                label=self.samples.label(this.split, sample),
+                inputs=self.samples.inputs(this.split, sample),
+            )
+
+    def _batch(
+        self, pool: ThreadPoolExecutor, this: Pass, order: NDArray[np.int64], batch: range
+    ) -> tuple[list[Outcome], NDArray[np.float64] | None]:
+        """Run a batch; return its outcomes in trial order and the sum of its gradients."""
+
+        def run(indices: Sequence[int]) -> tuple[list[Outcome], NDArray[Any] | None]:
+            simulation = self.idle.get()
+            try:
+                outcomes = [
+                    run_trial(simulation, self.script, task, this.phases, this.learn)
+                    for task in self._tasks(this, order, indices)
+                ]
+                return outcomes, simulation.take_gradients() if this.learn else None
+            finally:
+                self.idle.put(simulation)
+
+        shards = [batch[shard::SHARDS] for shard in range(min(SHARDS, len(batch)))]
+        results = _collect([pool.submit(run, shard) for shard in shards])
+        outcomes = sorted((o for found, _ in results for o in found), key=lambda o: o.record.index)
+        total: NDArray[np.float64] | None = None
+        for _, gradient in results:
+            if gradient is not None:
+                total = np.zeros(gradient.size) if total is None else total
+                total += gradient
+        return outcomes, total
+
+    def _warn(self, row: Mapping[str, Any]) -> None:
+        settle = self.network.protocol.settle
+        if settle is not None and row["unsettled"] > settle.warn_above:
+            self.reporter.warning(
+                f"{row['unsettled']:.0%} of the {row['split']} trials of epoch {row['epoch']} had "
+                f"not settled at the end of phase '{settle.after}' (residual above "
+                f"{settle.tolerance:g}): give it more steps, or lower rates."
+            )
+
+
+def _collect(futures: list[Future[Any]]) -> list[Any]:
+    """Wait for all; raise the first error, by shard, after the others have ended."""
+    errors: list[Callable[[], Any]] = []
+    results = []
+    for future in futures:
+        error = future.exception()
+        if error is not None:
+            errors.append(future.result)
+        else:
+            results.append(future.result())
+    if errors:
+        errors[0]()
+    return results

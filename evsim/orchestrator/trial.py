@@ -1,0 +1,226 @@
+"""One trial: its phases in order, what is read from them, what is learned and what is kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim.build.plan import Phase, Plan
+from evsim.engines.base import NotFinite, Simulation
+from evsim.errors import RunError
+from evsim.orchestrator.events import PhaseRecord, TrialRecord
+from evsim.orchestrator.selection import Selection, StateSamples, Wanted
+from evsim.spec import schema
+
+LONGEST = 1000
+"""Steps of one call to an engine at most, so that a run can be stopped."""
+
+
+@dataclass(frozen=True)
+class Readout:
+    """Where a prediction is read: the largest of a variable at a phase's end."""
+
+    population: str
+    variable: str
+    after: str
+
+    @classmethod
+    def of(cls, readout: schema.Readout) -> Readout:
+        """Return the readout of a network file."""
+        found = re.fullmatch(r"\s*argmax\(\s*(\w+)\.(\w+)\s*\)\s*", readout.predict)
+        assert found is not None, "checked with the file"
+        return cls(found.group(1), found.group(2), readout.after)
+
+
+@dataclass(frozen=True)
+class Script:
+    """What happens in every trial of a run."""
+
+    plan: Plan
+    readout: Readout | None
+    settle: schema.Settle | None
+    selection: Selection
+
+    @classmethod
+    def of(cls, network: schema.Network, plan: Plan) -> Script:
+        """Return the script of a network."""
+        return cls(
+            plan=plan,
+            readout=Readout.of(network.readout) if network.readout else None,
+            settle=network.protocol.settle,
+            selection=Selection(network.record, plan),
+        )
+
+
+@dataclass(frozen=True)
+class Task:
+    """One trial to run."""
+
+    epoch: int
+    split: str
+    index: int
+    sample: int
+    label: int
+    inputs: Mapping[tuple[str, str], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial gave.
+
+    Attributes
+    ----------
+    loss : half the squared distance of the readout from the one-hot label; NaN without one.
+    spikes : population -> spikes sent in all phases.
+    """
+
+    record: TrialRecord
+    loss: float
+    spikes: Mapping[str, int]
+
+
+def run_trial(
+    simulation: Simulation, script: Script, task: Task, phases: tuple[str, ...], learn: bool
+) -> Outcome:
+    """Run one trial.
+
+    Parameters
+    ----------
+    phases : names in the order they run.
+    learn : whether learning code runs and adds to the simulation's gradients.
+
+    Raises
+    ------
+    RunError : a state is not finite; names it with trial and step.
+    """
+    predicted, loss, residual = -1, float("nan"), float("nan")
+    kept = []
+    try:
+        simulation.begin(task.inputs)
+        for name in phases:
+            phase = script.plan.phases[name]
+            wanted = script.selection.wanted(task.epoch, task.index, name)
+            simulation.enter(name)
+            window = script.settle if script.settle and script.settle.after == name else None
+            record, before = _run_phase(simulation, script, phase, wanted, window, learn)
+            if window is not None:
+                residual = _residual(simulation, before)
+            if script.readout is not None and script.readout.after == name:
+                predicted, loss = _read(simulation, script.readout, task.label)
+            if learn:
+                simulation.learn(name)
+            simulation.leave()
+            if wanted:
+                kept.append(record)
+    except NotFinite as error:
+        raise RunError(
+            f"{error.population}.{error.variable} became {error.value} in step {error.step} of "
+            f"phase '{error.phase}', epoch {task.epoch}, {task.split} trial {task.index} (sample "
+            f"{task.sample}). Smaller rates, weights or steps may keep it finite."
+        ) from None
+    return Outcome(
+        TrialRecord(
+            epoch=task.epoch,
+            split=task.split,
+            index=task.index,
+            sample=task.sample,
+            label=task.label,
+            predicted=predicted,
+            residual=residual,
+            phases=tuple(kept),
+        ),
+        loss,
+        simulation.take_counts(),
+    )
+
+
+State = dict[tuple[str, str], NDArray[Any]]
+
+
+def _run_phase(
+    simulation: Simulation,
+    script: Script,
+    phase: Phase,
+    wanted: Wanted,
+    settle: schema.Settle | None,
+    learn: bool,
+) -> tuple[PhaseRecord, State]:
+    """Advance through a phase, stopping wherever something is looked at."""
+    every_step = learn and any(phase.name in r.every_step for r in script.plan.rules.values())
+    early = max(phase.steps - settle.window, 0) if settle else -1
+    samples: dict[int, dict[str, list[NDArray[Any]]]] = {
+        s.entry: {v: [] for v in s.variables} for s in wanted.states
+    }
+    before: State = {}
+    done = 0
+    for stop in _stops(phase.steps, wanted.states, early, 1 if every_step else LONGEST):
+        if stop > done:
+            simulation.advance(stop - done, record=bool(wanted.spikes))
+            done = stop
+            if every_step:
+                simulation.learn(phase.name, every_step=True)
+        if stop == early and settle:
+            before = _settling(simulation, script.plan, settle)
+        for chosen in wanted.states:
+            if (stop if chosen.at_start else stop - 1) % chosen.every == 0 and (
+                stop < phase.steps if chosen.at_start else stop > 0
+            ):
+                for variable in chosen.variables:
+                    values = chosen.sample(simulation.get(chosen.population, variable))
+                    samples[chosen.entry][variable].append(values)
+    spikes = simulation.take_spikes() if wanted.spikes else {}
+    record = PhaseRecord(
+        name=phase.name,
+        steps=phase.steps,
+        spikes={name: s for name, s in spikes.items() if name in wanted.spikes},
+        states={
+            entry: {v: np.array(rows) for v, rows in found.items()}
+            for entry, found in samples.items()
+        },
+    )
+    return record, before
+
+
+def _stops(
+    steps: int, states: tuple[StateSamples, ...], early: int, longest: int
+) -> Iterator[int]:
+    """Return the steps after which a phase pauses, ascending, from 0 to its end."""
+    stops = {0, steps, *range(longest, steps, longest)}
+    if early >= 0:
+        stops.add(early)
+    for chosen in states:
+        stops.update(range(0 if chosen.at_start else 1, steps + 1, chosen.every))
+    return iter(sorted(stops))
+
+
+def _settling(simulation: Simulation, plan: Plan, settle: schema.Settle) -> State:
+    return {
+        (name, variable): simulation.get(name, variable)
+        for name, population in plan.populations.items()
+        for variable in settle.variables
+        if population.neuron is not None and variable in population.variables
+    }
+
+
+def _residual(simulation: Simulation, before: State) -> float:
+    """Return the largest change of a settling variable since `before`."""
+    changes = [
+        float(np.max(np.abs(simulation.get(*key) - values))) for key, values in before.items()
+    ]
+    return max(changes, default=float("nan"))
+
+
+def _read(simulation: Simulation, readout: Readout, label: int) -> tuple[int, float]:
+    values = np.asarray(simulation.get(readout.population, readout.variable), np.float64)
+    target = np.zeros(values.size)
+    if label >= 0:
+        target[label] = 1
+        loss = float(0.5 * np.sum((target - values) ** 2))
+    else:
+        loss = float("nan")
+    return int(np.argmax(values)), loss

@@ -1,0 +1,1 @@
+"""Kinds of projections; every file is one."""

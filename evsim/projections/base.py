@@ -1,0 +1,79 @@
+"""What a projection kind says: how its weights are laid out over pairs of neurons."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Synapses(NamedTuple):
+    """Every connection of a projection, ordered by source, then target, then weight.
+
+    Attributes
+    ----------
+    pre, post : (synapse,), C-order neuron indices.
+    weight : (synapse,), index into the flattened weights.
+    coefficient : (synapse,), factor of that weight (1, or the share of an average).
+    """
+
+    pre: NDArray[np.int64]
+    post: NDArray[np.int64]
+    weight: NDArray[np.int64]
+    coefficient: NDArray[np.float64]
+
+
+class GeometryError(Exception):
+    """Shapes or options of a projection do not fit; `option` names the one at fault."""
+
+    def __init__(self, message: str, option: str = "kind"):
+        super().__init__(message)
+        self.option = option
+
+
+@dataclass(frozen=True)
+class Geometry(ABC):
+    """How one projection connects a source of one shape with a target of another.
+
+    Attributes
+    ----------
+    source_shape, target_shape : declared shapes of the two populations.
+    """
+
+    source_shape: tuple[int, ...]
+    target_shape: tuple[int, ...]
+
+    @classmethod
+    @abstractmethod
+    def infer(
+        cls, source: tuple[int, ...], target: tuple[int, ...], options: Mapping[str, Any]
+    ) -> Geometry:
+        """Return the geometry for `options` of the network file.
+
+        Raises
+        ------
+        GeometryError : the options do not lead from `source` to `target`.
+        """
+
+    @property
+    @abstractmethod
+    def weight_shape(self) -> tuple[int, ...]:
+        """Shape of the weights as users see them."""
+
+    @property
+    @abstractmethod
+    def fan_in(self) -> int:
+        """Weights that reach one target neuron before pooling."""
+
+    @property
+    @abstractmethod
+    def synapse_count(self) -> int:
+        """Number of pairs of neurons that a spike can pass."""
+
+    @abstractmethod
+    def synapses(self) -> Synapses:
+        """Return every connection one by one: slow, for engines without a kernel for the kind."""

@@ -1,0 +1,1 @@
+"""What a run leaves behind: spikes, states, weights, trials and metrics in HDF5."""

@@ -1,0 +1,90 @@
+"""Spikes as bytes.
+
+`plain` keeps the neuron of each spike. `compact` keeps the gap to the previous spike of the same
+step: 0 for the next neuron, counted from -1 at the start of a step. A gap takes one byte, and one
+more byte of 255 for each 255 in it: 3 is `3`, 255 is `255 0`, 600 is `255 255 90`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim.recording.layout import Encoding
+
+ESCAPE = 255
+
+
+def encode_gaps(
+    neuron: NDArray[np.integer[Any]], count: NDArray[np.integer[Any]], size: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64] | None]:
+    """Return gaps as bytes.
+
+    Parameters
+    ----------
+    neuron : (spike,), ascending inside a step.
+    count : (step,), spikes in each step.
+    size : neurons in the population.
+
+    Returns
+    -------
+    code : (byte,)
+    ends : (spike,), position in `code` after each spike; None where each spike takes one byte.
+
+    Raises
+    ------
+    ValueError : neurons do not ascend inside a step or are not in the population.
+    """
+    if not len(neuron):
+        return np.empty(0, np.uint8), None
+    gap = np.empty(len(neuron), np.uint32)
+    gap[0] = neuron[0]
+    np.subtract(neuron[1:], neuron[:-1], out=gap[1:], casting="unsafe")
+    gap[1:] -= 1
+    first = (np.cumsum(count) - count)[count > 0]
+    gap[first] = neuron[first]
+    widest = int(gap.max())
+    if widest >= size:
+        raise ValueError(f"neurons do not ascend inside a step, or one is not below {size}")
+    if widest < ESCAPE:
+        return gap.astype(np.uint8), None
+    ends = np.cumsum(gap // ESCAPE + 1, dtype=np.int64)
+    code = np.full(ends[-1], ESCAPE, np.uint8)
+    code[ends - 1] = gap % ESCAPE
+    return code, ends
+
+
+def decode(
+    data: NDArray[Any], count: NDArray[np.int64], size: int, encoding: Encoding
+) -> NDArray[np.uint32]:
+    """Return neurons, (spike,), from what a recording holds of some steps.
+
+    Parameters
+    ----------
+    data : (spike,) neurons, or (byte,) gaps.
+    count : (step,), spikes in each step.
+    size : neurons in the population.
+
+    Raises
+    ------
+    ValueError : there are not as many spikes as `count` says, or a neuron is not in the population.
+    """
+    neuron = _decode_gaps(data, count) if encoding == "compact" else data.astype(np.uint32)
+    if len(neuron) != count.sum():
+        raise ValueError("the number of spikes is not the sum of the counts")
+    if len(neuron) and neuron.max() >= size:
+        raise ValueError(f"a neuron is not below {size}")
+    return neuron.astype(np.uint32, copy=False)
+
+
+def _decode_gaps(code: NDArray[np.uint8], count: NDArray[np.int64]) -> NDArray[np.int64]:
+    spike = np.flatnonzero(code != ESCAPE)
+    if len(spike) != count.sum() or (len(code) and code[-1] == ESCAPE):
+        raise ValueError("the number of spikes is not the sum of the counts")
+    # Ranks of a step's spikes count from its first one, the running sum from the first of all.
+    reached = np.cumsum(code, dtype=np.int64)[spike] + np.arange(1, len(spike) + 1)
+    before = np.concatenate(([0], reached))[np.cumsum(count) - count]
+    neuron: NDArray[np.int64] = reached - np.repeat(before, count) - 1
+    return neuron

@@ -1,0 +1,208 @@
+"""The folder of one run: recording, network file, manifest and metrics."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from evsim.errors import RecordingError, RunError
+from evsim.recording import text
+
+RECORDING = "recording.h5"
+NETWORK = "network.yaml"
+MANIFEST = "manifest.json"
+METRICS = "metrics.jsonl"
+LATEST = "latest"
+
+
+class RunFolder:
+    """A run's folder, `ROOT/NAME/UTC-ID`; `ROOT/NAME/latest` points at the newest.
+
+    Attributes
+    ----------
+    path : of the folder.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @classmethod
+    def create(
+        cls, root: Path, name: str, network_text: str, manifest: Mapping[str, Any]
+    ) -> RunFolder:
+        """Make a new folder with the network file and the manifest; never one that exists.
+
+        Raises
+        ------
+        RunError : it cannot be written.
+        """
+        parent = root / name
+        with _writing(parent):
+            parent.mkdir(parents=True, exist_ok=True)
+            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+            path = parent / f"{stamp}-{secrets.token_hex(3)}"
+            path.mkdir()
+            folder = cls(path)
+            _replace(folder.network, network_text)
+            _replace(path / MANIFEST, text.to_text(manifest))
+            folder.metrics.touch()
+            _point(parent / LATEST, path.name)
+        return folder
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunFolder:
+        """Open the folder of a run, given it, its `latest` link or a file in it.
+
+        Raises
+        ------
+        RecordingError : it is not a run's folder, or its manifest is damaged.
+        """
+        folder = cls(recording_path(Path(path)).parent)
+        _ = folder.manifest
+        return folder
+
+    @property
+    def recording(self) -> Path:
+        """Path of the HDF5 file."""
+        return self.path / RECORDING
+
+    @property
+    def network(self) -> Path:
+        """Path of the network file as it was given."""
+        return self.path / NETWORK
+
+    @property
+    def metrics(self) -> Path:
+        """Path of the metrics, one line of JSON an epoch and split."""
+        return self.path / METRICS
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What made the run and how it went.
+
+        Raises
+        ------
+        RecordingError : it is missing or damaged.
+        """
+        path = self.path / MANIFEST
+        try:
+            manifest = json.loads(path.read_text("utf-8"))
+        except FileNotFoundError:
+            raise RecordingError(f"'{self.path}' is not a run: it has no {MANIFEST}") from None
+        except (OSError, ValueError) as error:
+            raise RecordingError(f"'{path}' cannot be read: {error}") from error
+        if not isinstance(manifest, dict):
+            raise RecordingError(f"'{path}' is not a manifest: it holds no fields")
+        return manifest
+
+    def update_manifest(self, **fields: Any) -> None:
+        """Set fields of the manifest; a crash leaves the old or the new one.
+
+        Raises
+        ------
+        RunError : it cannot be written.
+        """
+        manifest = self.manifest | fields
+        with _writing(self.path):
+            _replace(self.path / MANIFEST, text.to_text(manifest))
+
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """Add a line of metrics and wait until it is on disk.
+
+        Raises
+        ------
+        RunError : it cannot be written.
+        """
+        with _writing(self.path), self.metrics.open("a", encoding="utf-8") as file:
+            file.write(text.to_line(row) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def replace_metrics(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write all lines of metrics anew, as a run that is resumed needs.
+
+        Raises
+        ------
+        RunError : they cannot be written.
+        """
+        with _writing(self.path):
+            _replace(self.metrics, "".join(text.to_line(row) + "\n" for row in rows))
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes from writing to this run.
+
+        Raises
+        ------
+        RecordingError : one does already.
+        """
+        with _writing(self.path):
+            handle = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise RecordingError(
+                f"Run '{self.path}' is being written by another process; wait until it ends"
+            ) from None
+        try:
+            yield
+        finally:
+            os.close(handle)
+
+
+def recording_path(path: Path) -> Path:
+    """Return the HDF5 file that `path` stands for: itself, a run's, or the latest run's in it.
+
+    Raises
+    ------
+    RecordingError : there is nothing at `path`, or a folder without runs.
+    """
+    if not path.exists():
+        raise RecordingError(f"No run at '{path}'; name a run's folder or its {RECORDING}")
+    if not path.is_dir():
+        return path if path.name not in (MANIFEST, METRICS, NETWORK) else path.parent / RECORDING
+    inside = path if (path / MANIFEST).exists() or not (path / LATEST).exists() else path / LATEST
+    folder = inside.resolve()
+    if not (folder / MANIFEST).exists() and not (folder / RECORDING).exists():
+        raise RecordingError(f"'{path}' is not a run: it has no {MANIFEST}; name a run's folder")
+    return folder / RECORDING
+
+
+def manifest_beside(recording: Path) -> dict[str, Any]:
+    """Return the manifest of the folder that holds `recording`; empty without."""
+    if not (recording.parent / MANIFEST).exists():
+        return {}
+    return RunFolder(recording.parent).manifest
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"Cannot write to '{path}': {error.strerror}") from error
+
+
+def _replace(path: Path, content: str) -> None:
+    """Write a file so that a crash leaves the old one or all of the new one."""
+    fresh = path.with_name(f".{path.name}.new")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(fresh, path)
+
+
+def _point(link: Path, target: str) -> None:
+    """Let a symbolic link point at `target`, at once for all who look."""
+    fresh = link.with_name(f".{link.name}.{target}")
+    fresh.symlink_to(target, target_is_directory=True)
+    os.replace(fresh, link)

@@ -1,0 +1,116 @@
+"""A summary of a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evsim.recording.layout import Layout
+
+_LINES = 12
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a recording holds; `str` of it is for people.
+
+    Attributes
+    ----------
+    closed : False while the run goes on, or when it was killed.
+    manifest : of the run's folder; empty without.
+    spikes : population -> spikes kept.
+    spike_bytes : what spikes take in the file, bytes.
+    trials : split -> trials.
+    recorded : trials whose spikes are kept.
+    weight_epochs : epochs done when weights were kept.
+    metrics : lines of metrics.
+    """
+
+    path: Path
+    closed: bool
+    manifest: Mapping[str, Any]
+    layout: Layout
+    spikes: Mapping[str, int]
+    spike_bytes: int
+    trials: Mapping[str, int]
+    recorded: int
+    weight_epochs: tuple[int, ...]
+    metrics: tuple[Mapping[str, Any], ...]
+    file_bytes: int
+
+    def __str__(self) -> str:
+        status = str(self.manifest.get("status", ""))
+        if not self.closed:
+            status = f"{status}, not closed: running, or killed".removeprefix(", ")
+        head = self.path.parent if self.manifest else self.path
+        lines = [str(head), *_line("status", status), *self._machine()]
+        lines += _line("trials", _listing({k: v for k, v in self.trials.items() if v}))
+        lines += _line("phases", _listing({p.name: p.steps for p in self.layout.phases}, " steps"))
+        lines += _line("time step", f"{self.layout.dt:g} s")
+        lines += _line("file", f"{self.path.name}, {_bytes(self.file_bytes)}")
+        lines += [*self._populations(), *self._kept(), *self._metrics()]
+        return "\n".join(lines)
+
+    def _machine(self) -> list[str]:
+        fields = ("name", "engine", "seed", "started", "seconds")
+        return [line for f in fields if f in self.manifest for line in _line(f, self.manifest[f])]
+
+    def _populations(self) -> list[str]:
+        lines = ["", f"{'population':<14}{'shape':<16}{'spikes kept':>14}"]
+        for population in self.layout.populations:
+            shape = " x ".join(map(str, population.shape))
+            kept = f"{self.spikes[population.name]:,}" if population.name in self.spikes else "-"
+            lines.append(f"{population.name:<14}{shape:<16}{kept:>14}")
+        total = sum(self.spikes.values())
+        if total:
+            each = f"{self.spike_bytes / total:.2f} bytes a spike"
+            lines.append(f"{self.layout.encoding} encoding of {self.recorded} trials, {each}")
+        return lines
+
+    def _kept(self) -> list[str]:
+        lines = []
+        for entry in self.layout.states:
+            names = ", ".join(variable.name for variable in entry.variables)
+            every = "every step" if entry.every == 1 else f"every {entry.every} steps"
+            lines.append(f"{entry.population:<14}{names}, {every}")
+        if lines:
+            lines = ["", "states", *lines]
+        if self.layout.parameters:
+            lines += ["", f"{'parameter':<14}shape"]
+            for parameter in self.layout.parameters:
+                shape = " x ".join(map(str, parameter.shape)) or "one value"
+                lines.append(f"{parameter.name:<14}{shape}")
+            lines.append(f"kept after epochs {', '.join(map(str, self.weight_epochs)) or '(none)'}")
+        return lines
+
+    def _metrics(self) -> list[str]:
+        if not self.metrics:
+            return []
+        lines = ["", f"{'epoch':<7}{'split':<12}{'error':>9}{'loss':>10}"]
+        for row in self.metrics[-_LINES:]:
+            error = row.get("error")
+            loss = row.get("loss")
+            shown = f"{100 * error:.2f} %" if error is not None else "-"
+            lines.append(
+                f"{int(row.get('epoch', 0)) + 1:<7}{row.get('split', '')!s:<12}{shown:>9}"
+                f"{f'{loss:.4f}' if loss is not None else '-':>10}"
+            )
+        return lines
+
+
+def _line(name: str, value: object) -> list[str]:
+    return [f"{name:<11}{value}"] if value not in ("", None) else []
+
+
+def _listing(counts: Mapping[str, int], unit: str = "") -> str:
+    return ", ".join(f"{name} {number:,}{unit}" for name, number in counts.items())
+
+
+def _bytes(number: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} TB"

@@ -1,0 +1,339 @@
+"""Reads recordings: finished ones, those of a run that goes on, and those of a killed run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim.errors import Fault, RecordingError, nearest
+from evsim.recording import encoding, hdf5
+from evsim.recording.columns import SPLITS, TRIAL_COLUMNS, columns, spikes_path, states_path
+from evsim.recording.folder import manifest_beside, recording_path
+from evsim.recording.info import Info
+
+Trials = NDArray[np.void]
+"""(trial,), fields of `TRIAL_COLUMNS`."""
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a recording.
+
+    Parameters
+    ----------
+    path : a run's folder, a folder of runs (its `latest`), or a recording.h5.
+
+    Raises
+    ------
+    RecordingError : there is none, it is not evsim's, or it is damaged.
+    """
+    return Run(recording_path(Path(path)))
+
+
+class Run:
+    """A recording, read piece by piece. Use as a context manager, or `close` it.
+
+    Only what the last commit covers is shown. `refresh` looks for a later one.
+
+    Attributes
+    ----------
+    path : of the HDF5 file.
+    layout : what it holds: populations, phases, states, parameters, `dt` in seconds.
+    closed : False while the run goes on, or when it was killed.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._file, self.layout, self.closed = hdf5.open_for_reading(path)
+        try:
+            with hdf5.reading(path):
+                _, self._lengths = hdf5.read_commit(self._file, columns(self.layout))
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; nothing can be read afterwards."""
+        self._file.close()
+
+    def refresh(self) -> None:
+        """Take note of what a running writer has committed since.
+
+        Raises
+        ------
+        RecordingError : the file is damaged.
+        """
+        every = columns(self.layout)
+        with hdf5.reading(self.path):
+            if not self.closed:
+                self._file["commit/lengths"].id.refresh()
+                for column in every:
+                    self._file[column.path].id.refresh()
+            _, self._lengths = hdf5.read_commit(self._file, every)
+        for name in ("trials", "_step_offset"):
+            self.__dict__.pop(name, None)
+
+    @cached_property
+    def trials(self) -> Trials:
+        """Table of trials in the order they count, (trial,).
+
+        Fields: `epoch` from 0, `split` as text, `index` in its pass, `sample` of the split's data,
+        `label` and `predicted` (-1 without), `residual` (NaN where not measured).
+        """
+        split = self._read("trials/split")
+        if len(split) and split.max() >= len(SPLITS):
+            raise RecordingError(f"Recording '{self.path}' is damaged: a trial has no split")
+        fields = [
+            (name, "U10" if name == "split" else float if name == "residual" else np.int64)
+            for name in TRIAL_COLUMNS
+        ]
+        table = np.empty(len(split), fields)
+        for name in TRIAL_COLUMNS:
+            table[name] = (
+                np.array(SPLITS)[split] if name == "split" else self._read(f"trials/{name}")
+            )
+        return table
+
+    @property
+    def recorded(self) -> NDArray[np.int64]:
+        """Rows of `trials` whose spikes are kept, (kept,)."""
+        offset = self._step_offset
+        return np.flatnonzero(offset[:, -1] > offset[:, 0])
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """Lines of metrics, one an epoch and split."""
+        data = self._read("metrics").tobytes()
+        with hdf5.reading(self.path):
+            return [json.loads(line) for line in data.splitlines()]
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What made the recording."""
+        with hdf5.reading(self.path):
+            return dict(json.loads(self._file["provenance"].asstr()[()]))
+
+    @property
+    def weight_epochs(self) -> NDArray[np.int64]:
+        """Epochs done when each row of weights was kept, (row,); 0 is before training."""
+        return self._read("weight_epochs") if self.layout.parameters else np.zeros(0, np.int64)
+
+    def phases(self, trial: int) -> dict[str, tuple[int, int]]:
+        """Return phase -> first step and end, of the phases whose spikes the trial kept.
+
+        Steps count from 0 over the kept phases in the order they ran.
+        """
+        offset = self._step_offset[self._row(trial)].astype(np.int64)
+        begins = (offset - offset[0]).tolist()
+        spans = zip(self.layout.phases, begins, begins[1:], strict=False)
+        return {phase.name: (begin, end) for phase, begin, end in spans if end > begin}
+
+    def counts(self, population: str, trial: int, phase: str | None = None) -> NDArray[np.int64]:
+        """Return the spikes of a population in each step, (step,).
+
+        Raises
+        ------
+        RecordingError : not recorded, or the file is damaged.
+        """
+        if population not in self.layout.spikes:
+            raise self._unknown("spikes of population", population, self.layout.spikes)
+        row = self._row(trial)
+        begin, end = self._span(self._step_offset[row], trial, phase)
+        return self._read(f"spikes/{population}/count", begin, end).astype(np.int64)
+
+    def spikes(
+        self, population: str, trial: int, phase: str | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+        """Return the spikes of a population in one trial.
+
+        Parameters
+        ----------
+        trial : row of `trials`; negative ones count from the end.
+        phase : by default all kept phases, one after the other; see `phases`.
+
+        Returns
+        -------
+        step : (spike,), ascending, from 0 at the start of the phase or of the first kept phase;
+            times `layout.dt` it is the time in seconds.
+        neuron : (spike,), C-order index in the population's shape, ascending inside a step.
+
+        Raises
+        ------
+        RecordingError : not recorded, or the file is damaged.
+        """
+        count = self.counts(population, trial, phase)
+        row = self._row(trial)
+        begin, end = self._phase_range(phase)
+        offset = self._read(f"trials/spike_offset/{population}", row, row + 1)[0]
+        data = self._read(spikes_path(self.layout, population), offset[begin], offset[end])
+        size = self.layout.population(population).size
+        with hdf5.reading(self.path):
+            neuron = encoding.decode(data, count, size, self.layout.encoding)
+        return np.repeat(np.arange(len(count)), count), neuron
+
+    def raster(self, population: str, trial: int, phase: str | None = None) -> NDArray[np.bool_]:
+        """Return which neurons spiked in which step, (step, neuron); see `spikes`."""
+        step, neuron = self.spikes(population, trial, phase)
+        steps = len(self.counts(population, trial, phase))
+        raster = np.zeros((steps, self.layout.population(population).size), np.bool_)
+        raster[step, neuron] = True
+        return raster
+
+    def states(
+        self,
+        population: str,
+        variable: str,
+        trial: int,
+        phase: str | None = None,
+        entry: int | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Return the samples of a variable in one trial.
+
+        Parameters
+        ----------
+        trial, phase : as for `spikes`.
+        entry : position in `record.states`; by default the first that holds the variable.
+
+        Returns
+        -------
+        step : (sample,), from 0 at the start of the phase or of the first kept phase.
+        values : (sample, neuron), SI units; the neurons are those of `layout.states[entry]`.
+
+        Raises
+        ------
+        RecordingError : not recorded, or the file is damaged.
+        """
+        number = self._entry(population, variable, entry)
+        kept = self.layout.states[number]
+        row = self._row(trial)
+        offset = self._read(f"trials/state_offset/{number}", row, row + 1)[0]
+        begin, end = self._span(offset, trial, phase)
+        first, last = self._phase_range(phase)
+        steps, past = [np.zeros(0, np.int64)], 0
+        samples = np.diff(offset.astype(np.int64))
+        for phase_, length in list(zip(self.layout.phases, samples, strict=True))[first:last]:
+            if length:
+                steps.append(past + kept.every * np.arange(length))
+                past += phase_.steps
+        return np.concatenate(steps), self._read(states_path(number, kept, variable), begin, end)
+
+    def weights(self, parameter: str, epoch: int = -1) -> NDArray[np.floating[Any]]:
+        """Return a parameter as it was after `epoch` epochs, in its shape; -1 is the last kept.
+
+        Raises
+        ------
+        RecordingError : not recorded, or the file is damaged.
+        """
+        known = [kept.name for kept in self.layout.parameters]
+        if parameter not in known:
+            raise self._unknown("parameter", parameter, known)
+        epochs = self.weight_epochs.tolist()
+        wanted = epochs[-1] if epoch == -1 and epochs else epoch
+        if wanted not in epochs:
+            kept = ", ".join(map(str, epochs)) or "none"
+            raise RecordingError(f"'{self.path}' has no weights after epoch {epoch}; kept: {kept}")
+        row = epochs.index(wanted)
+        weights: NDArray[np.floating[Any]] = self._read(f"weights/{parameter}", row, row + 1)[0]
+        return weights
+
+    def info(self) -> Info:
+        """Return a summary; `str` of it is for people.
+
+        Raises
+        ------
+        RecordingError : the file is damaged.
+        """
+        layout, trials = self.layout, self.trials
+        counts = {name: f"spikes/{name}/count" for name in layout.spikes}
+        kept = [*counts.values(), *(spikes_path(layout, name) for name in layout.spikes)]
+        return Info(
+            path=self.path,
+            closed=self.closed,
+            manifest=manifest_beside(self.path),
+            layout=layout,
+            spikes={name: self._total(path) for name, path in counts.items()},
+            spike_bytes=sum(map(self._stored, kept)),
+            trials={name: int((trials["split"] == name).sum()) for name in SPLITS},
+            recorded=len(self.recorded),
+            weight_epochs=tuple(self.weight_epochs.tolist()),
+            metrics=tuple(self.metrics),
+            file_bytes=self.path.stat().st_size,
+        )
+
+    @cached_property
+    def _step_offset(self) -> NDArray[np.uint64]:
+        return self._read("trials/step_offset")
+
+    def _read(self, path: str, begin: int = 0, end: int | None = None) -> NDArray[Any]:
+        """Return rows of a dataset; by default all that are committed."""
+        length = self._lengths[path]
+        stop = length if end is None else int(end)
+        with hdf5.reading(self.path):
+            if not 0 <= int(begin) <= stop <= length:
+                raise ValueError(f"'{path}' has {length} rows, not {stop}")
+            return np.asarray(self._file[path][int(begin) : stop])
+
+    def _total(self, path: str) -> int:
+        """Return the sum of a dataset, read in blocks."""
+        length, block = self._lengths[path], 1 << 20
+        starts = range(0, length, block)
+        return sum(int(self._read(path, s, min(length, s + block)).sum(dtype=int)) for s in starts)
+
+    def _stored(self, path: str) -> int:
+        """Return the bytes that the rows of a dataset take in the file."""
+        with hdf5.reading(self.path):
+            dataset = self._file[path]
+            # The last block is allocated whole, however few rows it has.
+            return min(dataset.id.get_storage_size(), self._lengths[path] * dataset.dtype.itemsize)
+
+    def _row(self, trial: int) -> int:
+        number = self._lengths["trials/split"]
+        if not -number <= trial < number:
+            raise RecordingError(f"No trial {trial}; '{self.path}' has {number}, counted from 0")
+        return trial % number
+
+    def _phase_range(self, phase: str | None) -> tuple[int, int]:
+        """Return the range of phases that `phase` names; None stands for all."""
+        known = [kept.name for kept in self.layout.phases]
+        if phase is None:
+            return 0, len(known)
+        if phase not in known:
+            raise self._unknown("phase", phase, known)
+        return known.index(phase), known.index(phase) + 1
+
+    def _span(self, offset: NDArray[np.uint64], trial: int, phase: str | None) -> tuple[int, int]:
+        """Return the rows of a trial's phase in the dataset that `offset` points into."""
+        first, last = self._phase_range(phase)
+        begin, end = int(offset[first]), int(offset[last])
+        if begin == end:
+            of = f"phase '{phase}' of trial" if phase else "trial"
+            raise RecordingError(
+                f"Nothing of {of} {trial} is kept in '{self.path}'; `recorded` lists trials"
+            )
+        return begin, end
+
+    def _entry(self, population: str, variable: str, entry: int | None) -> int:
+        holding = [
+            number
+            for number, kept in enumerate(self.layout.states)
+            if kept.population == population and variable in {v.name for v in kept.variables}
+        ]
+        if not holding or (entry is not None and entry not in holding):
+            known = {f"{e.population}.{v.name}" for e in self.layout.states for v in e.variables}
+            raise self._unknown("states of", f"{population}.{variable}", known)
+        return holding[0] if entry is None else entry
+
+    def _unknown(self, noun: str, name: str, known: Collection[str]) -> RecordingError:
+        hint = nearest(name, known) if known else "the network file's `record` asks for none"
+        return RecordingError(Fault(f"'{self.path}' has no {noun} '{name}'", hint=hint))

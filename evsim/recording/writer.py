@@ -1,0 +1,263 @@
+"""Writes a recording while the run goes on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from evsim.engines.base import Spikes
+from evsim.errors import RecordingError, RunError
+from evsim.orchestrator.events import PhaseRecord, TrialRecord
+from evsim.recording import encoding, hdf5, text
+from evsim.recording.buffer import Buffer
+from evsim.recording.columns import SPLITS, columns, spikes_path, states_path
+from evsim.recording.layout import Layout
+from evsim.recording.repair import copy_until
+
+
+class Writer:
+    """A recording that grows; a `Sink` of the orchestrator.
+
+    Whatever ends the process, the file reads up to the last `commit`. Data wait in memory, up to
+    1 MiB a dataset, until a block of them is worth writing. Use as a context manager: leaving it
+    commits and closes.
+
+    Attributes
+    ----------
+    path : of the file.
+    layout : what it holds.
+    """
+
+    def __init__(self, path: Path, layout: Layout):
+        self.path, self.layout = path, layout
+        self._file: h5py.File | None = None
+        self._clock = f"spikes/{layout.spikes[0]}/count" if layout.spikes else None
+        with hdf5.writing(path):
+            self._file = hdf5.open_for_writing(path)
+            self._number, self._committed = hdf5.read_commit(self._file, columns(layout))
+            self._buffers = {
+                column.path: Buffer(self._file[column.path], column, self._committed[column.path])
+                for column in columns(layout)
+            }
+
+    @classmethod
+    def create(cls, path: Path, layout: Layout, provenance: Mapping[str, Any]) -> Writer:
+        """Start a recording.
+
+        Parameters
+        ----------
+        provenance : what made it, as JSON can hold it.
+
+        Raises
+        ------
+        RecordingError : `path` exists.
+        RunError : it cannot be written.
+        """
+        if path.exists():
+            raise RecordingError(f"'{path}' exists; recordings are not overwritten")
+        fresh = hdf5.beside(path)
+        with hdf5.writing(path):
+            hdf5.create(fresh, layout, text.to_text(provenance))
+            os.replace(fresh, path)
+        return cls(path, layout)
+
+    @classmethod
+    def reopen(cls, path: Path, layout: Layout, position: Mapping[str, int]) -> Writer:
+        """Continue a recording from where a commit returned `position`; drop what came later.
+
+        Raises
+        ------
+        RecordingError : it is damaged, holds something else or ends before `position`.
+        RunError : it cannot be written.
+        """
+        file, found, closed = hdf5.open_for_reading(path)
+        with file:
+            if found != layout or position.keys() != {c.path for c in columns(layout)}:
+                raise RecordingError(
+                    f"Recording '{path}' holds other populations, states or phases than this "
+                    "network; start a new run"
+                )
+            with hdf5.reading(path):
+                _, lengths = hdf5.read_commit(file, columns(layout))
+            late = sorted(name for name in position if position[name] > lengths[name])
+            if late:
+                raise RecordingError(
+                    f"Recording '{path}' ends before the checkpoint: '{late[0]}' is too short"
+                )
+            whole = closed and all(len(file[name]) == rows for name, rows in position.items())
+            fresh = None if whole else copy_until(file, path, layout, position)
+        if fresh is not None:
+            os.replace(fresh, path)
+        return cls(path, layout)
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def trial(self, record: TrialRecord) -> None:
+        """Keep one trial.
+
+        Raises
+        ------
+        RunError : it cannot be written.
+        """
+        with self._writing():
+            self._append("trials/split", SPLITS.index(record.split))
+            for name in ("epoch", "index", "sample", "label", "predicted", "residual"):
+                self._append(f"trials/{name}", getattr(record, name))
+            phases = {phase.name: phase for phase in record.phases}
+            self._spikes({name: phase for name, phase in phases.items() if phase.spikes})
+            self._states(phases)
+
+    def weights(self, epoch: int, parameters: Mapping[str, NDArray[Any]]) -> None:
+        """Keep the parameters as they are after `epoch` epochs (0: before the first).
+
+        Raises
+        ------
+        RunError : they cannot be written.
+        """
+        if not self.layout.parameters:
+            return
+        with self._writing():
+            self._append("weight_epochs", epoch)
+            for parameter in self.layout.parameters:
+                self._append(f"weights/{parameter.name}", parameters[parameter.name])
+
+    def metrics(self, row: Mapping[str, Any]) -> None:
+        """Keep one line of metrics.
+
+        Raises
+        ------
+        RunError : it cannot be written.
+        """
+        with self._writing():
+            line = (text.to_line(row) + "\n").encode()
+            self._append("metrics", np.frombuffer(line, np.uint8))
+
+    def commit(self) -> dict[str, int]:
+        """Make all so far survive a crash; return the position to reopen from.
+
+        Raises
+        ------
+        RunError : it cannot be written; the recording reads up to the commit before.
+        """
+        with self._writing() as file:
+            for buffer in self._buffers.values():
+                buffer.write()
+            file.flush()
+            self._number += 1
+            lengths = {path: buffer.written for path, buffer in self._buffers.items()}
+            hdf5.write_commit(file, self._number, lengths)
+            file.flush()
+            os.fsync(file.id.get_vfd_handle())
+            self._committed = lengths
+        return dict(self._committed)
+
+    def close(self) -> None:
+        """Commit and close; after a failed write, close only.
+
+        Raises
+        ------
+        RunError : the last data cannot be written.
+        """
+        if self._file is None:
+            return
+        if any(buffer.end > self._committed[path] for path, buffer in self._buffers.items()):
+            self.commit()
+        with self._writing() as file:
+            file.close()
+            self._file = None
+
+    def _append(self, path: str, rows: ArrayLike) -> None:
+        self._buffers[path].append(rows)
+
+    def _spikes(self, phases: Mapping[str, PhaseRecord]) -> None:
+        """Append the kept spikes of a trial, and where those of each phase begin."""
+        order = [phase.name for phase in self.layout.phases]
+        kept_steps = phases if self._clock else {}
+        steps = [phases[name].steps if name in kept_steps else 0 for name in order]
+        first = self._buffers[self._clock].end if self._clock else 0
+        self._append("trials/step_offset", first + _offsets(steps))
+        for population in self.layout.spikes:
+            kept = [_spikes_of(phases.get(name), population) for name in order]
+            self._population(population, kept)
+
+    def _population(self, name: str, kept: Sequence[Spikes]) -> None:
+        """Append a population's spikes, one entry of `kept` for each phase of the layout."""
+        count = np.concatenate([spikes.count for spikes in kept])
+        neuron = np.concatenate([spikes.neuron for spikes in kept])
+        if count.sum() != len(neuron):
+            raise ValueError(f"population '{name}' has {len(neuron)} spikes, not {count.sum()}")
+        data: NDArray[Any] = neuron
+        offsets = _offsets([len(spikes.neuron) for spikes in kept])
+        if self.layout.encoding == "compact":
+            size = self.layout.population(name).size
+            data, ends = encoding.encode_gaps(neuron, count, size)
+            offsets = offsets if ends is None else np.concatenate(([0], ends))[offsets]
+        path = spikes_path(self.layout, name)
+        self._append(f"trials/spike_offset/{name}", self._buffers[path].end + offsets)
+        self._append(path, data)
+        self._append(f"spikes/{name}/count", count)
+
+    def _states(self, phases: Mapping[str, PhaseRecord]) -> None:
+        """Append the kept states of a trial, and where those of each phase begin."""
+        for number, entry in enumerate(self.layout.states):
+            kept = {name: p.states[number] for name, p in phases.items() if number in p.states}
+            paths = {v.name: states_path(number, entry, v.name) for v in entry.variables}
+            first, *_ = paths
+            samples = [
+                len(kept[p.name][first]) if p.name in kept else 0 for p in self.layout.phases
+            ]
+            offsets = self._buffers[paths[first]].end + _offsets(samples)
+            self._append(f"trials/state_offset/{number}", offsets)
+            for variable, path in paths.items():
+                for phase in self.layout.phases:
+                    if phase.name in kept:
+                        self._append(path, kept[phase.name][variable])
+
+    @contextmanager
+    def _writing(self) -> Iterator[h5py.File]:
+        if self._file is None:
+            raise RunError(f"Cannot write to '{self.path}': it is closed")
+        try:
+            with hdf5.writing(self.path):
+                yield self._file
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _abandon(self) -> None:
+        """Let go of the file after a failed write: what follows the last commit is incomplete."""
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError, RuntimeError):
+                file.close()
+
+
+_SILENT = Spikes(np.zeros(0, np.uint32), np.zeros(0, np.uint32))
+
+
+def _spikes_of(phase: PhaseRecord | None, population: str) -> Spikes:
+    """Return a phase's spikes; no steps where nothing of it is kept, none where it is silent."""
+    if phase is None:
+        return _SILENT
+    silent = Spikes(np.zeros(phase.steps, np.uint32), _SILENT.neuron)
+    spikes = phase.spikes.get(population, silent)
+    if len(spikes.count) != phase.steps:
+        raise ValueError(f"phase '{phase.name}' has {phase.steps} steps, not {len(spikes.count)}")
+    return spikes
+
+
+def _offsets(lengths: Sequence[int]) -> NDArray[np.int64]:
+    """Return where each of consecutive parts begins, and where the last ends."""
+    return np.array([0, *accumulate(lengths)], np.int64)

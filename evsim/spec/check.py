@@ -1,0 +1,32 @@
+"""Compare the sections of a network file with each other, as far as that needs no Brian2."""
+
+from __future__ import annotations
+
+from evsim.errors import Fault
+from evsim.spec.faults import Faults, Scope
+from evsim.spec.neurons import check_neurons
+from evsim.spec.populations import check_populations
+from evsim.spec.running import (
+    check_data,
+    check_grid,
+    check_protocol,
+    check_readout,
+    check_record,
+)
+from evsim.spec.schema import Network
+from evsim.spec.wiring import check_plasticity, check_projections
+
+
+def check(network: Network) -> list[Fault]:
+    """Return every contradiction in `network`; empty where there is none."""
+    faults, scope = Faults(network), Scope(network)
+    check_data(faults, scope)
+    check_neurons(faults, scope)
+    check_populations(faults, scope)
+    check_projections(faults, scope)
+    check_plasticity(faults, scope)
+    check_grid(faults)
+    check_protocol(faults, scope)
+    check_readout(faults, scope)
+    check_record(faults, scope)
+    return faults.found

@@ -1,0 +1,370 @@
+"""Checks of how a network is run: data, protocol, readout, recording."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+from evsim import expressions, registry, units
+from evsim.errors import nearest
+from evsim.expressions import ExpressionError
+from evsim.spec.faults import Faults, Scope, variants
+from evsim.spec.neurons import built_in
+from evsim.spec.schema import MAX_STEPS, Data, Phase, Split
+from evsim.spec.source import Path
+from evsim.units import Measure
+
+DATASETS = "evsim.datasets"
+SECOND = units.dimensions("second")
+
+_FIELD = re.compile(r"\s*(?:(one_hot)\(\s*(\w+)\s*\)|(\w+))\s*")
+_ARGMAX = re.compile(r"\s*argmax\(\s*(\w+\.\w+)\s*\)\s*")
+
+
+def check_data(faults: Faults, scope: Scope) -> None:
+    """Check the `data` section."""
+    data = faults.network.data
+    if data is None:
+        return
+    known = variants(DATASETS)
+    module = None
+    if known and data.name not in known:
+        faults.unknown(("data", "name"), "data set", data.name, known)
+    elif known:
+        module = registry.load(DATASETS, data.name)
+        _check_sizes(faults, data, getattr(module, "SIZES", {}))
+    fields = getattr(module, "FIELDS", {})
+    for key, text in data.fields.items():
+        place: Path = ("data", "fields", key)
+        found = scope.reference(faults, place, key, " it sets", key=True)
+        match = _FIELD.fullmatch(text)
+        if not match:
+            faults.add(place, f"'{text}' is not a field.", "write 'field' or 'one_hot(field)'")
+            continue
+        field = match[2] or match[3]
+        if fields and field not in fields:
+            faults.unknown(place, f"field of data set '{data.name}':", field, fields)
+        elif fields and found and match[3]:
+            _check_field_size(faults, place, field, fields[field], found[0])
+
+
+def _check_sizes(faults: Faults, data: Data, sizes: dict[str, dict[str, int]]) -> None:
+    if not sizes:
+        return
+    if data.subset not in sizes:
+        known = " or ".join(f"`subset: {name}`" for name in sorted(sizes))
+        message = f"Data set '{data.name}' has no {data.subset} subset."
+        faults.add(("data", "subset"), message, f"write {known}")
+        return
+    available, split = sizes[data.subset], data.split
+    for part, wanted in (("train", (split.train or 0) + split.validation), ("test", split.test)):
+        if part in available and wanted is not None and wanted > available[part]:
+            parts = "train and validation" if part == "train" else "test"
+            message = f"The split asks for {wanted:,} {parts} samples of {available[part]:,}."
+            faults.add(("data", "split"), message, key=True)
+
+
+def _check_field_size(
+    faults: Faults, place: Path, field: str, shape: tuple[int, ...], population: str
+) -> None:
+    size, neurons = math.prod(shape), math.prod(faults.network.populations[population].shape)
+    if size != neurons:
+        mark = faults.network.source.mark(("populations", population), key=True)
+        message = (
+            f"A sample of '{field}' has {size} values, but population '{population}' "
+            f"(line {mark.line}) has {neurons} neurons."
+        )
+        faults.add(place, message)
+
+
+def check_protocol(faults: Faults, scope: Scope) -> None:
+    """Check the `protocol` section."""
+    protocol, data = faults.network.protocol, faults.network.data
+    if data is not None and protocol.trials is not None:
+        message = "With `data` a pass has one trial a sample: `trials` means nothing here."
+        faults.add(("protocol", "trials"), message, "choose the samples with `data.split`", True)
+    constants = _constants(faults, scope)
+    done: set[str] = set()
+    for name, phase in protocol.phases.items():
+        path: Path = ("protocol", "phases", name)
+        _check_length(faults, path, phase)
+        if phase.from_ is not None and phase.from_ not in done:
+            late = phase.from_ in protocol.phases
+            message = f"Phase '{phase.from_}' does not run before '{name}'."
+            hint = "move it up" if late and phase.from_ != name else nearest(phase.from_, done)
+            faults.add((*path, "from"), message, hint)
+        done.add(name)
+        for key, text in phase.set.items():
+            _check_set(faults, scope, (*path, "set", key), key, text, constants)
+        if phase.average is not None:
+            _check_average(faults, scope, (*path, "average"), phase)
+    _check_test(faults)
+    _check_settle(faults, scope)
+
+
+def _constants(faults: Faults, scope: Scope) -> dict[str, Any]:
+    """Check the constants in order; return their values in a trial's first step."""
+    values = _clock(faults)
+    constants = faults.network.protocol.constants
+    for name, text in constants.items():
+        path: Path = ("protocol", "constants", name)
+        meaning = built_in(name) or _meaning(faults, scope, name)
+        if meaning:
+            message = f"Constant '{name}' would hide {meaning}."
+            faults.add(path, message, "choose another name", key=True)
+        found = _evaluate(faults, path, text, values, set(constants))
+        values[name] = found if found is not None else 1.0
+    return values
+
+
+def _clock(faults: Faults) -> dict[str, Any]:
+    time = Measure(np.float64(0.0), SECOND)
+    return {"k": 1.0, "t": time, "dt": Measure(np.float64(faults.network.dt), SECOND)}
+
+
+def _meaning(faults: Faults, scope: Scope, name: str) -> str | None:
+    for population, variables in scope.variables.items():
+        if name in variables:
+            return f"the variable '{name}' of population '{population}'"
+    for population, neuron in scope.neurons.items():
+        if name in neuron.parameters:
+            return f"the parameter '{name}' of population '{population}'"
+        if name in faults.network.populations[population].set:
+            return f"'{name}' in the `set` of population '{population}'"
+    return None
+
+
+def _evaluate(
+    faults: Faults, path: Path, text: str, values: dict[str, Any], later: Collection[str] = ()
+) -> Measure | None:
+    try:
+        used = expressions.names(text)
+        for name, column in used.items():
+            if name in later and name not in values:
+                message = f"'{name}' is not defined before this line"
+                raise ExpressionError(message, column, hint="constants use those above them")
+        return expressions.evaluate_quantity(text, values)
+    except ExpressionError as error:
+        faults.inside(path, text, error)
+    return None
+
+
+def _check_length(faults: Faults, path: Path, phase: Phase) -> None:
+    if (phase.steps is None) == (phase.duration is None):
+        message = f"Phase '{path[-1]}' needs exactly one of `steps` and `duration`."
+        faults.add(path, message, key=True)
+    elif phase.duration is not None:
+        dt = faults.network.dt
+        exact = phase.duration / dt
+        if round(exact) < 1 or abs(exact - round(exact)) > 1e-6 * max(1.0, exact):
+            message = f"The duration is {exact:g} steps of dt = {dt:g} s."
+            faults.add((*path, "duration"), message, "choose a multiple of `dt`")
+    if (steps := phase_steps(faults, phase)) > MAX_STEPS:
+        message = f"The phase has {steps:,} steps, more than {MAX_STEPS:,}."
+        faults.add((*path, "steps" if phase.steps else "duration"), message)
+
+
+def phase_steps(faults: Faults, phase: Phase) -> int:
+    """Return the number of steps of a phase, 0 where it is not known."""
+    return phase.steps or round((phase.duration or 0.0) / faults.network.dt)
+
+
+def _check_set(
+    faults: Faults, scope: Scope, path: Path, key: str, text: str, values: dict[str, Any]
+) -> None:
+    constants = faults.network.protocol.constants
+    found = _evaluate(faults, path, text, values)
+    if "." not in key:
+        if key in constants:
+            before = values[key]
+            if found is not None and isinstance(before, Measure):
+                _require(faults, path, text, found, before.dimensions)
+        elif owners := scope.having(key):
+            hint = "write " + " or ".join(f"'{owner}.{key}'" for owner in owners)
+            message = f"'{key}' does not say which population's variable it is."
+            faults.add(path, message, hint, key=True)
+        else:
+            message = f"'{key}' is neither a constant of the protocol nor `population.variable`."
+            faults.add(path, message, nearest(key, constants), key=True)
+        return
+    reference = scope.reference(faults, path, key, key=True)
+    if reference is None or reference[0] not in scope.variables:
+        return
+    declared = scope.variables[reference[0]][reference[1]]
+    if declared.kind == "subexpression":
+        message = f"'{key}' follows from its equation and cannot be set."
+        faults.add(path, message, key=True)
+        return
+    if found is not None:
+        _require(faults, path, text, found, _dimensions(declared.unit_text))
+    if "shared" not in declared.flags and found is not None and _varies(text, constants):
+        hint = f"declare '{reference[1]}' with the flag (shared)"
+        message = f"'{text}' changes from step to step, but '{key}' is set once."
+        faults.add(path, message, hint)
+
+
+def _varies(text: str, constants: dict[str, str]) -> bool:
+    """Return whether an expression depends on the step, directly or through constants."""
+    names = set(expressions.names(text))
+    return bool(names & {"k", "t"}) or any(
+        _varies(constants[name], {n: c for n, c in constants.items() if n != name})
+        for name in names & set(constants)
+    )
+
+
+def _dimensions(unit: str) -> units.Dimensions:
+    return units.NONE if unit in ("boolean", "integer") else units.dimensions(unit)
+
+
+def _require(
+    faults: Faults, path: Path, text: str, found: Measure, dimensions: units.Dimensions
+) -> None:
+    try:
+        expressions.require(found, dimensions, text)
+    except ExpressionError as error:
+        faults.inside(path, text, error)
+
+
+def _check_average(faults: Faults, scope: Scope, path: Path, phase: Phase) -> None:
+    average = phase.average
+    if average is None:
+        return
+    steps = phase_steps(faults, phase)
+    if steps and average.last > steps:
+        message = f"The phase has {steps} steps, fewer than {average.last}."
+        faults.add((*path, "last"), message)
+    _check_any_variable(faults, scope, (*path, "variables"), average.variables)
+
+
+def _check_any_variable(faults: Faults, scope: Scope, path: Path, names: tuple[str, ...]) -> None:
+    known = {name for variables in scope.variables.values() for name in variables}
+    for index, name in enumerate(names):
+        if known and name not in known:
+            message = f"No population has a variable '{name}'."
+            faults.add((*path, index), message, nearest(name, known))
+
+
+def _check_test(faults: Faults) -> None:
+    protocol, data = faults.network.protocol, faults.network.data
+    if protocol.test is None:
+        return
+    path: Path = ("protocol", "test")
+    if data is None:
+        faults.add(path, "A test needs `data`.", key=True)
+    done: set[str] = set()
+    for index, name in enumerate(protocol.test.phases):
+        phase = protocol.phases.get(name)
+        if phase is None:
+            faults.unknown((*path, "phases", index), "phase", name, protocol.phases)
+        elif phase.from_ is not None and phase.from_ not in done:
+            message = f"Phase '{name}' starts from '{phase.from_}', which must stand before it."
+            faults.add((*path, "phases", index), message)
+        done.add(name)
+    for index, split in enumerate(protocol.test.split):
+        sizes: Split | None = data.split if data else None
+        if sizes is not None and getattr(sizes, split) == 0:
+            hint = f"set `data.split.{split}`"
+            faults.add((*path, "split", index), f"There are no {split} samples.", hint)
+
+
+def _check_settle(faults: Faults, scope: Scope) -> None:
+    settle, phases = faults.network.protocol.settle, faults.network.protocol.phases
+    if settle is None:
+        return
+    path: Path = ("protocol", "settle")
+    _check_any_variable(faults, scope, (*path, "variables"), settle.variables)
+    if settle.after not in phases:
+        faults.unknown((*path, "after"), "phase", settle.after, phases)
+    elif settle.window > (steps := phase_steps(faults, phases[settle.after])):
+        message = f"Phase '{settle.after}' has {steps} steps, fewer than {settle.window}."
+        faults.add((*path, "window"), message)
+
+
+def check_readout(faults: Faults, scope: Scope) -> None:
+    """Check the `readout` section."""
+    network, readout = faults.network, faults.network.readout
+    if readout is None:
+        return
+    match = _ARGMAX.fullmatch(readout.predict)
+    if match:
+        scope.reference(faults, ("readout", "predict"), match[1])
+    else:
+        message = f"'{readout.predict}' is not a prediction."
+        faults.add(("readout", "predict"), message, "write 'argmax(population.variable)'")
+    phases, test = network.protocol.phases, network.protocol.test
+    if readout.after not in phases:
+        faults.unknown(("readout", "after"), "phase", readout.after, phases)
+    elif test is not None and readout.after not in test.phases:
+        message = f"The test does not run phase '{readout.after}'."
+        faults.add(("readout", "after"), message, "add it to `protocol.test.phases`")
+    if network.data is None:
+        faults.add(("readout",), "A readout needs `data` with labels.", key=True)
+    elif network.data.name in variants(DATASETS):
+        fields = getattr(registry.load(DATASETS, network.data.name), "FIELDS", {})
+        if fields and readout.label not in fields:
+            what = f"field of data set '{network.data.name}':"
+            faults.unknown(("readout", "label"), what, readout.label, fields)
+
+
+def check_record(faults: Faults, scope: Scope) -> None:
+    """Check the `record` section."""
+    network, record = faults.network, faults.network.record
+    populations, phases = network.populations, network.protocol.phases
+    if record.spikes is not None:
+        path: Path = ("record", "spikes")
+        spiking = [name for name in populations if scope.spiking(name)]
+        if record.spikes.populations != "all":
+            for index, name in enumerate(record.spikes.populations):
+                place = (*path, "populations", index)
+                if name in populations and name not in spiking:
+                    faults.add(place, f"Population '{name}' sends no spikes.")
+                elif name not in populations:
+                    faults.unknown(place, "population", name, populations)
+        _check_names(faults, (*path, "phases"), "phase", record.spikes.phases, phases)
+    for at, states in enumerate(record.states):
+        path = ("record", "states", at)
+        if states.population not in populations:
+            place = (*path, "population")
+            faults.unknown(place, "population", states.population, populations)
+        for index, name in enumerate(states.variables):
+            variables = scope.variables.get(states.population)
+            if variables is not None and name not in variables:
+                message = f"Population '{states.population}' has no variable '{name}'."
+                faults.add((*path, "variables", index), message, nearest(name, variables))
+        _check_names(faults, (*path, "phases"), "phase", states.phases, phases)
+        if states.population in populations and isinstance(states.neurons, tuple):
+            size = math.prod(populations[states.population].shape)
+            for index, neuron in enumerate(states.neurons):
+                if neuron >= size:
+                    message = f"Population '{states.population}' has {size} neurons, from 0."
+                    faults.add((*path, "neurons", index), message)
+    if record.weights is not None:
+        known = [projection.name for projection in network.projections]
+        known += [f"{n}.{v}" for n, p in populations.items() for v in p.learn]
+        parameters = record.weights.parameters
+        _check_names(faults, ("record", "weights", "parameters"), "parameter", parameters, known)
+
+
+def _check_names(
+    faults: Faults, path: Path, what: str, names: str | tuple[str, ...], known: Collection[str]
+) -> None:
+    for index, name in enumerate(names if isinstance(names, tuple) else ()):
+        if name not in known:
+            faults.unknown((*path, index), what, name, known)
+
+
+def check_grid(faults: Faults) -> None:
+    """Check `weights.grid`."""
+    text = faults.network.weights.grid
+    if text is None:
+        return
+    path: Path = ("weights", "grid")
+    found = _evaluate(faults, path, text, {})
+    if found is not None:
+        _require(faults, path, text, found, units.NONE)
+        if found.value <= 0:
+            faults.add(path, f"The grid must be greater than 0, not {found.value:g}.")

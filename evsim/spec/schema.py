@@ -1,0 +1,346 @@
+"""The language of network files, as data: one frozen class a section.
+
+`Network` is what a file means once it is read: times and constants in SI values, names and code as
+text, no arrays. `evsim.spec.parse` makes one from a file, `evsim.spec.check` compares its sections
+with each other, `evsim.build` turns it into a `Plan`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+
+from evsim import units
+from evsim.spec.source import Source
+
+MAX_NEURONS = 100_000_000
+MAX_WEIGHTS = 1_000_000_000
+MAX_STEPS = 100_000_000
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return repr(value)
+
+
+def _as_pair(value: Any) -> Any:
+    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_time(value: Any) -> float:
+    return units.parse(value, unit="second").value
+
+
+Expression = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int | float)]
+"""A number or an expression over the names that its field documents; kept as text."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
+
+Time = Annotated[
+    float,
+    BeforeValidator(_as_time, json_schema_input_type=str),
+    Field(gt=0, examples=["0.1*ms"]),
+]
+"""A positive time with its unit, `0.1*ms`; seconds once read."""
+
+Count = Annotated[int, Field(gt=0)]
+Natural = Annotated[int, Field(ge=0)]
+Pair = Annotated[
+    tuple[Count, Count],
+    BeforeValidator(_as_pair, json_schema_input_type=Count | tuple[Count, Count]),
+]
+"""Rows and columns; one number stands for both."""
+
+Padding = Annotated[
+    tuple[Natural, Natural],
+    BeforeValidator(_as_pair, json_schema_input_type=Natural | tuple[Natural, Natural]),
+]
+
+
+class Section(BaseModel):
+    """Base of every section: unknown keys are refused, values do not change."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, populate_by_name=False
+    )
+
+
+class Split(Section):
+    """How many samples each part of the data has; validation is taken from the training set."""
+
+    train: Natural | None = None
+    validation: Natural = 0
+    test: Natural | None = None
+
+
+class Data(Section):
+    """Where trials come from: a data set and the variables that its fields set.
+
+    `fields` maps `population.variable` to a field of the data set or `one_hot(field)`.
+    """
+
+    name: str
+    subset: Literal["embedded", "full"] = "full"
+    path: str | None = None
+    split: Split = Split()
+    fields: dict[str, str]
+
+
+class Neuron(Section):
+    """A neuron model: Brian2 equations and the code that Brian2 runs around them.
+
+    `model` names a neuron of evsim's library; fields given here replace the library's, entries of
+    `run` and `parameters` one by one.
+    """
+
+    model: str | None = None
+    equations: str = ""
+    threshold: str | None = None
+    reset: str | None = None
+    refractory: str | None = None
+    method: str | None = None
+    run: dict[str, str] = {}
+    parameters: dict[Name, Expression] = {}
+
+
+class Population(Section):
+    """Neurons of one model in one shape, or values that the data set (no dynamics)."""
+
+    shape: Annotated[tuple[Count, ...], Field(min_length=1, max_length=3)]
+    neuron: str | None = None
+    values: Name | None = None
+    share: dict[Name, Literal["channel", "all"]] = {}
+    init: dict[Name, Expression] = {}
+    learn: dict[Name, str] = {}
+    set: dict[Name, Expression] = {}
+
+
+class Pool(Section):
+    """Pooling after a convolution."""
+
+    average: Pair
+
+
+class Projection(Section):
+    """Weighted connections from one population to a variable of another."""
+
+    name: Name
+    from_: str = Field(alias="from")
+    to: str
+    kind: str
+    kernel: Pair | None = None
+    stride: Pair = (1, 1)
+    padding: Padding = (0, 0)
+    pool: Pool | None = None
+    sends: Literal["spikes", "value"] = "spikes"
+    symmetric: bool = False
+    feedback: Name | None = None
+    weights: Expression | None = None
+    learn: str | None = None
+    rate: Annotated[float, Field(gt=0)] | None = None
+
+
+class Cosine(Section):
+    """Rate along half a cosine from its start to `to` over the epochs."""
+
+    to: Annotated[float, Field(ge=0)] = 0.0
+    epochs: Count | None = None
+
+
+class Step(Section):
+    """Rate times `factor` every `every` epochs."""
+
+    every: Count
+    factor: Annotated[float, Field(gt=0)]
+
+
+class Schedule(Section):
+    """How a learning rate changes over the epochs."""
+
+    cosine: Cosine | None = None
+    step: Step | None = None
+
+
+class Update(Section):
+    """How the mean gradient of a batch moves the weights."""
+
+    rule: Literal["sgd", "adam"] = "sgd"
+    rate: Annotated[float, Field(gt=0)]
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    schedule: Schedule = Schedule()
+
+
+class Plasticity(Section):
+    """A learning rule: Brian2 code per phase that adds to `g`, the direction in which w moves.
+
+    `model` names a rule of evsim's library; code given here replaces the library's for its phase.
+    """
+
+    model: str | None = None
+    at_end: dict[str, str] = {}
+    every_step: dict[str, str] = {}
+    update: Update
+
+
+class Average(Section):
+    """Variables whose mean over a phase's last `last` steps stands for them in `at_end` code."""
+
+    variables: Annotated[tuple[Name, ...], Field(min_length=1)]
+    last: Count
+
+
+class Phase(Section):
+    """A stretch of a trial: where it starts, how long it runs, which values it sets."""
+
+    steps: Count | None = None
+    duration: Time | None = None
+    from_: str | None = Field(default=None, alias="from")
+    set: dict[str, Expression] = {}
+    average: Average | None = None
+
+
+class Settle(Section):
+    """When a trial counts as settled at the end of a phase.
+
+    The residual is the largest change of the variables between the phase's end and `window` steps
+    before it; a trial has settled when it is at most `tolerance`.
+    """
+
+    variables: Annotated[tuple[Name, ...], Field(min_length=1)]
+    after: str
+    window: Count = 10
+    tolerance: Annotated[float, Field(gt=0)] = 0.05
+    warn_above: Annotated[float, Field(gt=0, le=1)] = 0.25
+
+
+class Test(Section):
+    """Passes without learning over held-out parts of the data."""
+
+    phases: tuple[str, ...]
+    split: tuple[Literal["validation", "test"], ...] = ("test",)
+    each: Literal["epoch", "run"] = "epoch"
+
+
+class Protocol(Section):
+    """What a trial is made of and how often it is run."""
+
+    epochs: Natural = 1
+    batch: Count = 1
+    trials: Count | None = None
+    order: Literal["shuffle", "sequential"] = "shuffle"
+    constants: dict[Name, Expression] = {}
+    phases: Annotated[dict[Name, Phase], Field(min_length=1)]
+    test: Test | None = None
+    settle: Settle | None = None
+
+
+class Readout(Section):
+    """How a trial's prediction is read and compared with its label."""
+
+    predict: str
+    after: str
+    label: str
+    metrics: tuple[Literal["error", "loss"], ...] = ("error",)
+
+
+class Every(Section):
+    """How often something is recorded."""
+
+    epoch: Count = 1
+
+
+def _check_names(value: Any) -> Any:
+    if value == "all" or (
+        isinstance(value, tuple) and all(isinstance(name, str) for name in value)
+    ):
+        return value
+    raise ValueError("expected `all` or a list of names")
+
+
+def _check_numbers(value: Any) -> Any:
+    items = value if isinstance(value, tuple) else (value,)
+    whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in items)
+    if value == "all" or (whole and value != 0):
+        return value
+    raise ValueError("expected `all`, how many (from 1), or a list of numbers (from 0)")
+
+
+Names = Annotated[Literal["all"] | tuple[str, ...], BeforeValidator(_check_names)]
+Trials = Annotated[Literal["all"] | Count | tuple[Natural, ...], BeforeValidator(_check_numbers)]
+
+
+class RecordSpikes(Section):
+    """Which spikes are kept. `trials` N means the first N of each pass over a split."""
+
+    populations: Names = "all"
+    phases: Names = "all"
+    trials: Trials = "all"
+    every: Every = Every()
+    encoding: Literal["plain", "compact"] = "plain"
+
+
+class RecordStates(Section):
+    """Which state variables are kept, sampled every `every` steps."""
+
+    population: str
+    variables: Annotated[tuple[Name, ...], Field(min_length=1)]
+    neurons: Trials = "all"
+    phases: Names = "all"
+    trials: Trials = "all"
+    every: Count = 1
+    when: Literal["start", "end"] = "start"
+
+
+class RecordWeights(Section):
+    """Which learned parameters are kept: `projection`, `population.variable`, or all."""
+
+    parameters: Names = "all"
+    every: Every = Every()
+
+
+class Record(Section):
+    """What a run writes to its recording besides metrics and the table of trials."""
+
+    spikes: RecordSpikes | None = None
+    states: tuple[RecordStates, ...] = ()
+    weights: RecordWeights | None = None
+
+
+class Weights(Section):
+    """What storage does to every weight: `grid` rounds to multiples of it after each update."""
+
+    grid: Expression | None = None
+
+
+class Network(Section):
+    """A whole network file."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+    dt: Time
+    seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
+    precision: Literal["float32", "float64"] = "float32"
+    data: Data | None = None
+    neurons: dict[Name, Neuron] = {}
+    populations: Annotated[dict[Name, Population], Field(min_length=1)]
+    projections: tuple[Projection, ...] = ()
+    plasticity: dict[Name, Plasticity] = {}
+    weights: Weights = Weights()
+    protocol: Protocol
+    readout: Readout | None = None
+    record: Record = Record()
+
+    _source: Source = PrivateAttr()
+
+    @property
+    def source(self) -> Source:
+        """The text that this network was read from, with a mark on every field."""
+        return self._source
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of network files, for editors that complete and check them."""
+    schema = Network.model_json_schema(by_alias=True, mode="validation")
+    schema["title"] = "evsim network file"
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

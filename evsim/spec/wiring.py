@@ -1,0 +1,227 @@
+"""Checks of projections and plasticity: both ends, shapes, options, learning code."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+from evsim import expressions, models, registry, units
+from evsim.errors import nearest
+from evsim.expressions import ExpressionError
+from evsim.projections.base import GeometryError
+from evsim.spec.faults import PROJECTIONS, Faults, Scope, variants
+from evsim.spec.neurons import CLOCK, built_in
+from evsim.spec.populations import check_drawn
+from evsim.spec.schema import MAX_WEIGHTS, Plasticity, Projection
+from evsim.spec.source import Path
+
+OPTIONS = ("kernel", "stride", "padding", "pool")
+
+
+def check_projections(faults: Faults, scope: Scope) -> None:
+    """Check the `projections` section."""
+    counts = Counter(projection.name for projection in faults.network.projections)
+    for index, projection in enumerate(faults.network.projections):
+        path: Path = ("projections", index)
+        if counts[projection.name] > 1:
+            message = f"{counts[projection.name]} projections are named '{projection.name}'."
+            faults.add((*path, "name"), message, "give each its own name")
+        source = _source(faults, scope, path, projection)
+        target = _target(faults, scope, path, projection)
+        if projection.symmetric and source is not None and target is not None:
+            _symmetric(faults, scope, path, projection, source, target)
+        elif projection.feedback is not None and not projection.symmetric:
+            hint = "add `symmetric: true`"
+            faults.add((*path, "feedback"), "Only symmetric projections feed back.", hint)
+        _geometry(faults, path, projection)
+        if projection.weights is not None:
+            check_drawn(faults, (*path, "weights"), projection.weights, None, ("fan_in",))
+        plasticity = faults.network.plasticity
+        if projection.learn is not None and projection.learn not in plasticity:
+            faults.unknown((*path, "learn"), "plasticity", projection.learn, plasticity)
+        if projection.rate is not None and projection.learn is None:
+            hint = "add `learn`, or leave `rate` out"
+            faults.add((*path, "rate"), "A projection that does not learn has no rate.", hint)
+
+
+def _source(faults: Faults, scope: Scope, path: Path, projection: Projection) -> str | None:
+    """Return the source population, or note why there is none."""
+    place = (*path, "from")
+    if projection.sends == "value":
+        found = scope.reference(faults, place, projection.from_, " to send")
+        return found[0] if found else None
+    name, dot, variable = projection.from_.partition(".")
+    if name not in faults.network.populations:
+        faults.unknown(place, "population", name, faults.network.populations)
+        return None
+    if not scope.spiking(name):
+        hint = "add `sends: value`, or give its neuron a `threshold`"
+        faults.add(place, f"Population '{name}' sends no spikes.", hint)
+        return None
+    if dot:
+        hint = f"write '{name}' for its spikes, or add `sends: value` for '{variable}'"
+        faults.add(place, "Spikes come from a population, not from a variable.", hint)
+    return name
+
+
+def _target(faults: Faults, scope: Scope, path: Path, projection: Projection) -> str | None:
+    """Return the target population, or note why there is none."""
+    place = (*path, "to")
+    found = scope.reference(faults, place, projection.to, " receives")
+    if found is None:
+        return None
+    name, variable = found
+    declared = scope.variables.get(name, {}).get(variable)
+    if faults.network.populations[name].values is not None:
+        faults.add(place, f"Population '{name}' only holds values: nothing can arrive there.")
+        return None
+    if declared is not None and declared.kind == "subexpression":
+        faults.add(place, f"'{projection.to}' follows from its equation: nothing can arrive there.")
+    elif declared is not None and "constant" in declared.flags:
+        faults.add(place, f"'{projection.to}' is constant: nothing can arrive there.")
+    elif declared is not None and "shared" in declared.flags:
+        faults.add(place, f"'{projection.to}' is shared, but each neuron receives its own sum.")
+    elif declared is not None and projection.sends == "value" and declared.kind != "parameter":
+        faults.add(place, f"'{projection.to}' has its own equation: a sum cannot be assigned.")
+    return name
+
+
+def _symmetric(
+    faults: Faults, scope: Scope, path: Path, projection: Projection, source: str, target: str
+) -> None:
+    place = (*path, "symmetric")
+    if faults.network.populations[source].values is not None:
+        message = f"Population '{source}' has no dynamics: nothing can feed back to it."
+        faults.add(place, message, "leave `symmetric` out")
+        return
+    if projection.sends == "value":
+        message = "A symmetric projection sends spikes both ways, not values."
+        faults.add(place, message, "leave `symmetric` or `sends: value` out")
+        return
+    if not scope.spiking(target):
+        message = f"Population '{target}' sends no spikes: nothing can feed back from it."
+        faults.add(place, message, "give its neuron a `threshold`")
+    variable = projection.feedback or projection.to.partition(".")[2]
+    if source in scope.variables and variable not in scope.variables[source]:
+        place = (*path, "feedback" if projection.feedback else "symmetric")
+        message = f"Feedback needs a variable '{variable}' in population '{source}'."
+        hint = f"name one with `feedback`; {nearest(variable, scope.variables[source])}"
+        faults.add(place, message, hint)
+
+
+def _geometry(faults: Faults, path: Path, projection: Projection) -> None:
+    kinds = variants(PROJECTIONS)
+    if projection.kind not in kinds:
+        faults.unknown((*path, "kind"), "projection kind", projection.kind, kinds)
+        return
+    module = registry.load(PROJECTIONS, projection.kind)
+    unused = [o for o in OPTIONS if o in projection.model_fields_set and o not in module.OPTIONS]
+    for option in unused:
+        known = ", ".join(f"`{o}`" for o in sorted(module.OPTIONS)) or "no options"
+        message = f"A projection of kind '{projection.kind}' has no `{option}`."
+        faults.add((*path, option), message, f"it takes {known}", key=True)
+    populations = faults.network.populations
+    source, target = projection.from_.partition(".")[0], projection.to.partition(".")[0]
+    if source not in populations or target not in populations or unused:
+        return
+    options: dict[str, Any] = {
+        "kernel": projection.kernel,
+        "stride": projection.stride,
+        "padding": projection.padding,
+        "pool": projection.pool.average if projection.pool else None,
+    }
+    try:
+        shapes = populations[source].shape, populations[target].shape
+        geometry = module.GEOMETRY.infer(*shapes, options)
+        weights = math.prod(int(side) for side in geometry.weight_shape)
+        if weights > MAX_WEIGHTS:
+            message = f"Projection '{projection.name}' has {weights:,} weights, more than "
+            faults.add((*path, "name"), message + f"{MAX_WEIGHTS:,}.")
+    except GeometryError as error:
+        lines = [
+            f"'{name}' {list(populations[name].shape)} in line "
+            f"{faults.network.source.mark(('populations', name), key=True).line}"
+            for name in dict.fromkeys((source, target))
+        ]
+        message = f"Projection '{projection.name}': {error}."
+        faults.add((*path, error.option), message, "see " + " and ".join(lines))
+
+
+def check_plasticity(faults: Faults, scope: Scope) -> None:
+    """Check the `plasticity` section, and its code for everything that learns by it."""
+    network = faults.network
+    for name, rule in network.plasticity.items():
+        path: Path = ("plasticity", name)
+        schedule = rule.update.schedule
+        if schedule.cosine is not None and schedule.step is not None:
+            message = "A schedule is either `cosine` or `step`."
+            faults.add((*path, "update", "schedule"), message)
+        if (
+            not rule.at_end
+            and not rule.every_step
+            and rule.model not in (None, *variants(models.PLASTICITY))
+        ):
+            continue
+        if not rule.at_end and not rule.every_step:
+            message = f"Plasticity '{name}' has no code."
+            faults.add(path, message, "give `at_end` or `every_step`", key=True)
+        for moment in ("at_end", "every_step"):
+            for phase in getattr(rule, moment):
+                if phase not in network.protocol.phases:
+                    hint = nearest(phase, network.protocol.phases)
+                    message = f"Unknown phase '{phase}' in plasticity '{name}'."
+                    faults.add((*path, moment, phase), message, hint, key=True)
+        _check_uses(faults, scope, name, rule)
+
+
+def _check_uses(faults: Faults, scope: Scope, name: str, rule: Plasticity) -> None:
+    """Check a rule's code where it is used, or on its own where it is not."""
+    network = faults.network
+    used = False
+    for projection in network.projections:
+        source, target = projection.from_.partition(".")[0], projection.to.partition(".")[0]
+        if projection.learn == name:
+            used = True
+            if source in scope.variables and target in scope.variables:
+                names = {f"{v}_pre" for v in scope.variables[source]}
+                names |= {f"{v}_post" for v in scope.variables[target]} | {"w"}
+                _check_rule(faults, name, rule, names, f"projection '{projection.name}'")
+    for population, declared in network.populations.items():
+        for variable in (v for v, learn in declared.learn.items() if learn == name):
+            used = True
+            if population in scope.variables:
+                names = set(scope.variables[population])
+                _check_rule(faults, name, rule, names, f"'{population}.{variable}'")
+    if not used:
+        _check_rule(faults, name, rule, None, "")
+
+
+def _check_rule(
+    faults: Faults, name: str, rule: Plasticity, names: set[str] | None, user: str
+) -> None:
+    known = None if names is None else {*names, "g", *faults.network.protocol.constants}
+    for moment in ("at_end", "every_step"):
+        for phase, code in getattr(rule, moment).items():
+            path: Path = ("plasticity", name, moment, phase)
+            try:
+                _check_code(code, known, user)
+            except ExpressionError as error:
+                faults.inside(path, code, error)
+
+
+def _check_code(code: str, known: set[str] | None, user: str) -> None:
+    expressions.check_code(code)
+    local: set[str] = set()
+    for line in expressions.assignments(code):
+        for name, at in expressions.names(line.expression).items():
+            column = at + line.expression_column
+            defined = known is None or name in known | local | CLOCK
+            if not defined and name not in units.UNITS and name not in units.CONSTANTS:
+                hint = nearest(name, (known or set()) | local)
+                message = f"{user} has no '{name}'"
+                raise ExpressionError(message, column, line.line, hint)
+        if line.target != "g" and (line.target in (known or ()) or built_in(line.target)):
+            message = f"plasticity code adds to `g`; it cannot assign '{line.target}'"
+            raise ExpressionError(message, line.column, line.line)
+        local.add(line.target)

@@ -1,0 +1,32 @@
+"""What several tests need: the repository's root and folders of full data sets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The root of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def official_folder() -> Callable[[str], Path]:
+    """The folder of a full data set, from EVSIM_DATA or beside the repository; skips without."""
+
+    def find(folder: str) -> Path:
+        named = os.environ.get("EVSIM_DATA")
+        places = [Path(named)] if named else []
+        for place in [*places, ROOT.parent / "shared" / "data"]:
+            if (place / folder / "train-images-idx3-ubyte.gz").is_file():
+                return place / folder
+        pytest.skip(f"the full data set '{folder}' is not here; name its folder with EVSIM_DATA")
+
+    return find

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from evsim.datasets.base import Dataset, read_field, split, stratified_order
+from evsim.errors import DataError
+
+LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=200).map(np.array)
+
+
+def made_of(labels: np.ndarray, test: int = 20) -> Dataset:
+    return Dataset(
+        "own",
+        {
+            "train": {"x": np.arange(len(labels)), "labels": labels},
+            "test": {"x": np.arange(test), "labels": np.zeros(test, np.uint8)},
+        },
+    )
+
+
+@given(LABELS, st.integers(0, 2**32 - 1))
+def test_stratified_order_holds_every_sample_once(labels: np.ndarray, seed: int) -> None:
+    assert_array_equal(np.sort(stratified_order(labels, seed)), np.arange(len(labels)))
+
+
+@given(LABELS, st.integers(0, 2**32 - 1), st.data())
+def test_every_beginning_has_the_classes_in_proportion(
+    labels: np.ndarray, seed: int, data: st.DataObject
+) -> None:
+    count = data.draw(st.integers(0, len(labels)))
+    drawn = labels[stratified_order(labels, seed)[:count]]
+    classes = np.unique(labels)
+    for label in classes:
+        share = np.mean(labels == label)
+        assert abs(np.sum(drawn == label) - share * count) <= 1 + share * len(classes)
+
+
+def test_order_is_the_same_for_all_time() -> None:
+    assert_array_equal(
+        stratified_order(np.arange(12) % 3, 7), [0, 7, 2, 3, 10, 5, 6, 1, 11, 9, 4, 8]
+    )
+
+
+def test_seed_changes_the_draw() -> None:
+    labels = np.zeros(100, int)
+    assert not np.array_equal(stratified_order(labels, 1), stratified_order(labels, 2))
+
+
+@given(LABELS, st.data())
+def test_parts_are_disjoint_and_of_the_size_asked_for(
+    labels: np.ndarray, data: st.DataObject
+) -> None:
+    validation = data.draw(st.integers(0, len(labels)))
+    train = data.draw(st.none() | st.integers(0, len(labels) - validation))
+    parts = split(made_of(labels), train, validation, 5)
+    held_out, trained = parts.indices["validation"], parts.indices["train"]
+    assert not set(held_out) & set(trained)
+    assert parts.size("validation") == validation
+    assert parts.size("train") == (len(labels) - validation if train is None else train)
+    assert parts.size("test") == 5
+
+
+def test_held_out_samples_do_not_depend_on_the_training_size() -> None:
+    dataset = made_of(np.arange(100) % 10)
+    few, many = (split(dataset, train, 20, None).indices for train in (30, 80))
+    assert_array_equal(few["validation"], many["validation"])
+    assert set(few["train"]) < set(many["train"])
+
+
+def test_all_samples_come_in_the_order_of_the_file() -> None:
+    parts = split(made_of(np.arange(50) % 3), None, 0, None)
+    assert_array_equal(parts.indices["train"], np.arange(50))
+    assert_array_equal(parts.indices["test"], np.arange(20))
+
+
+def test_asking_for_too_much_says_what_there_is() -> None:
+    dataset = made_of(np.zeros(100, int))
+    with pytest.raises(DataError, match=r"100 training samples.*write at most `train: 80`"):
+        split(dataset, 90, 20, None)
+    with pytest.raises(DataError, match="asks for 21 test samples, but data set 'own' has 20"):
+        split(dataset, None, 0, 21)
+
+
+def test_bytes_become_intensities_and_labels_do_not() -> None:
+    images = np.array([[[0, 51], [102, 255]]], np.uint8)
+    dataset = Dataset("own", {"train": {"images": images, "labels": np.array([9], np.uint8)}})
+    image = dataset.sample("train", 0, "images", np.float32)
+    assert image.dtype == np.float32
+    assert_array_equal(image, np.float32([[0, 51 / 255], [102 / 255, 1]]))
+    assert dataset.sample("train", 0, "labels", np.float32) == 9
+    assert dataset.field("train", "images").dtype == np.uint8
+
+
+def test_values_are_flat_or_one_hot() -> None:
+    fields = {"x": np.arange(6.0).reshape(1, 2, 3), "labels": np.array([2])}
+    parts = split(Dataset("own", {"train": fields}), None, 0, None)
+    assert_array_equal(parts.values("train", 0, "x", 6, float), np.arange(6.0))
+    assert_array_equal(parts.values("train", 0, "one_hot(labels)", 4, float), [0, 0, 1, 0])
+    with pytest.raises(DataError, match="has 6 values a sample, but .* has 5 neurons"):
+        parts.values("train", 0, "x", 5, float)
+    with pytest.raises(DataError, match="class 2 .* has 2 neurons; give it one neuron a class"):
+        parts.values("train", 0, "one_hot(labels)", 2, float)
+
+
+def test_samples_of_validation_are_training_samples() -> None:
+    parts = split(made_of(np.arange(40) % 4), None, 8, None)
+    assert_array_equal(parts.field("validation", "x"), parts.indices["validation"])
+    assert parts.sample("validation", 3, "x", float) == parts.indices["validation"][3]
+
+
+def test_unknown_field_is_named_with_its_neighbours() -> None:
+    with pytest.raises(DataError, match="no train field 'label'.\n  did you mean 'labels'"):
+        made_of(np.zeros(3, int)).field("train", "label")
+
+
+def test_fields_of_different_lengths_are_refused() -> None:
+    with pytest.raises(DataError, match="'images' 3, 'labels' 2"):
+        Dataset("own", {"train": {"images": np.zeros((3, 2)), "labels": np.zeros(2)}})
+
+
+@pytest.mark.parametrize("text", ["two_hot(labels)", "labels + 1", "__import__('os')", ""])
+def test_field_expressions_are_fields_or_one_hot(text: str) -> None:
+    with pytest.raises(DataError, match="neither a field nor"):
+        read_field(text)
