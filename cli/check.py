@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 def command(file: options.NetworkFile, set_: options.Overrides = None) -> None:
     """Report every fault of a network file; print shapes, counts and sizes of a good one."""
-    import evsim
+    from evsim.spec.parse import parse
+
+    network = parse(file, set_ or ())
     from evsim import simulate
 
-    network = evsim.load(file, set_ or ())
     print("\n".join(describe(network.name, simulate.check(network))))
 
 

@@ -11,7 +11,9 @@ def command(
     engine: options.EngineOption = options.Engine.auto,
 ) -> None:
     """Print the code captured from the equations, the fast paths taken and why others are not."""
-    import evsim
+    from evsim.spec.parse import parse
+
+    network = parse(file, set_ or ())
     from evsim import simulate
 
-    print(simulate.explain(evsim.load(file, set_ or ()), engine.value))
+    print(simulate.explain(network, engine.value))

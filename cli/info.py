@@ -7,7 +7,7 @@ from . import options
 
 def command(run: options.RunFolder) -> None:
     """Summarise a recording: what was run, how it ended, what it holds."""
-    import evsim
+    from evsim.recording.reader import open_run
 
-    with evsim.open(run) as recording:
+    with open_run(run) as recording:
         print(recording.info())

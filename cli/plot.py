@@ -29,11 +29,11 @@ def command(
     ] = None,
 ) -> None:
     """Draw a figure of a recording as a PNG; print its path."""
-    import evsim
     from evsim.analysis import plots
+    from evsim.recording.reader import open_run
 
     folder = run if run.is_dir() else run.parent
     target = out or folder / f"{what.value}.png"
-    with evsim.open(run) as recording:
+    with open_run(run) as recording:
         plots.plot(recording, what.value, target)
     print(target)

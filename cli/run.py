@@ -25,10 +25,11 @@ def command(
     json: options.Json = False,
 ) -> None:
     """Train and test a network; record spikes, weights and metrics."""
-    import evsim
+    from evsim.spec.parse import parse
+
+    network = parse(file, set_ or ())
     from evsim import simulate
 
-    network = evsim.load(file, set_ or ())
     with reporter(quiet, json) as news, stop_on_signals() as stop:
         simulate.run(
             network,

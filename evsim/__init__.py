@@ -1,3 +1,36 @@
-"""Spiking networks written as Brian2 equations, trained and recorded at the speed of kernels."""
+"""Spiking networks written as Brian2 equations, trained and recorded at the speed of kernels.
+
+    import evsim
+
+    network = evsim.load("networks/conv_ep.yaml", ["protocol.epochs=1"])
+    result = evsim.run(network)
+    recording = evsim.open(result.folder)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evsim.errors import EvsimError as EvsimError
+    from evsim.recording.reader import open_run as open
+    from evsim.simulate import check, explain, load, resume, run
 
 __version__ = "0.1.0"
+
+__all__ = ["EvsimError", "check", "explain", "load", "open", "resume", "run"]
+
+_PLACES = {
+    "EvsimError": ("evsim.errors", "EvsimError"),
+    "open": ("evsim.recording.reader", "open_run"),
+    **{name: ("evsim.simulate", name) for name in ("check", "explain", "load", "resume", "run")},
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for only then: Brian2 and Numba take seconds."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'evsim' has no attribute '{name}'")
+    module, attribute = _PLACES[name]
+    return getattr(import_module(module), attribute)

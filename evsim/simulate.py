@@ -7,6 +7,7 @@ Read this file first; every stage is one line of `run`.
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -91,9 +92,10 @@ def run(
     samples = _samples(network, plan, data_dir)
     program, chosen = _compile(plan, engine, reporter)
     facts = {"engine": chosen, "fingerprint": plan.fingerprint, **provenance()}
-    folder = RunFolder.create(out, network.name, network.source.text, _manifest(network, facts))
+    manifest = _manifest(network, facts, data_dir)
+    folder = RunFolder.create(out, network.name, network.source.text, manifest)
     layout = Layout.from_plan(plan, network, _learned_shapes(plan))
-    with Writer.create(folder.recording, layout, facts) as writer:
+    with folder.lock(), Writer.create(folder.recording, layout, facts) as writer:
         return _execute(network, program, samples, folder, writer, reporter, stop, threads)
 
 
@@ -124,7 +126,7 @@ def resume(
     text = found.network.read_text()
     network = parse_text(text, str(found.network), overrides)
     plan = build(network)
-    checkpoint = read_checkpoint(found.checkpoints)
+    checkpoint = read_checkpoint(_checkpoints(found))
     if checkpoint.fingerprint != plan.fingerprint:
         raise RecordingError(
             Fault(
@@ -135,8 +137,9 @@ def resume(
     samples = _samples(network, plan, data_dir or _data_dir(found))
     program, _ = _compile(plan, str(found.manifest["engine"]), reporter)
     layout = Layout.from_plan(plan, network, _learned_shapes(plan))
-    found.update_manifest(overrides=overrides)
-    with Writer.reopen(found.recording, layout, checkpoint.position.recording) as writer:
+    position = checkpoint.position.recording
+    with found.lock(), Writer.reopen(found.recording, layout, position) as writer:
+        found.update_manifest(overrides=overrides)
         return _execute(
             network, program, samples, found, writer, reporter, stop, threads, checkpoint
         )
@@ -159,14 +162,14 @@ def _execute(
         program=program,
         samples=samples,
         sink=_Sink(writer, folder),
-        folder=folder.checkpoints,
+        folder=_checkpoints(folder),
         reporter=reporter,
         stop=stop or threading.Event(),
         threads=threads or os.cpu_count() or 1,
     )
     if checkpoint is not None:
         work.restore(checkpoint)
-        folder.truncate_metrics(work.position.epoch, work.position.stage)
+        folder.replace_metrics(_rows_before(folder, work))
     splits = [this.split for this in work.passes(work.position.epoch)]
     trials = sum(samples.size(split) for split in splits)
     left = network.protocol.epochs - work.position.epoch
@@ -183,6 +186,18 @@ def _execute(
     folder.update_manifest(status="finished")
     reporter.finished(rows, time.perf_counter() - begun)
     return Result(folder.path, rows)
+
+
+def _rows_before(folder: RunFolder, work: Run) -> list[dict[str, Any]]:
+    """Return the lines of metrics that were written before a checkpoint."""
+    at = work.position
+    rows = [json.loads(line) for line in folder.metrics.read_text().splitlines() if line]
+    done = [this.split for this in work.passes(at.epoch)[: at.stage]]
+    return [
+        row
+        for row in rows
+        if row["epoch"] < at.epoch or (row["epoch"] == at.epoch and row["split"] in done)
+    ]
 
 
 class _Sink:
@@ -274,9 +289,12 @@ def _learned_shapes(plan: Plan) -> dict[str, tuple[int, ...]]:
     return {name: plan.parameters[name].shape for name in plan.rules}
 
 
-def _manifest(network: Network, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _manifest(
+    network: Network, facts: Mapping[str, Any], data_dir: Path | None
+) -> dict[str, Any]:
     return {
         **facts,
+        "data_dir": str(data_dir.resolve()) if data_dir else None,
         "name": network.name,
         "file": network.source.name,
         "overrides": list(network.source.overrides),
@@ -287,6 +305,10 @@ def _manifest(network: Network, facts: Mapping[str, Any]) -> dict[str, Any]:
 def _data_dir(folder: RunFolder) -> Path | None:
     given = folder.manifest.get("data_dir")
     return Path(given) if given else None
+
+
+def _checkpoints(folder: RunFolder) -> Path:
+    return folder.path / "checkpoints"
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,11 @@ ESCAPE = 255
 
 
 def encode_gaps(
-    neuron: NDArray[np.integer[Any]], count: NDArray[np.integer[Any]], size: int
-) -> tuple[NDArray[np.uint8], NDArray[np.int64] | None]:
+    neuron: NDArray[np.integer[Any]],
+    count: NDArray[np.integer[Any]],
+    size: int,
+    marks: NDArray[np.int64],
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return gaps as bytes.
 
     Parameters
@@ -27,33 +30,35 @@ def encode_gaps(
     neuron : (spike,), ascending inside a step.
     count : (step,), spikes in each step.
     size : neurons in the population.
+    marks : positions in `neuron`, 0 to its length.
 
     Returns
     -------
     code : (byte,)
-    ends : (spike,), position in `code` after each spike; None where each spike takes one byte.
+    marks : the same positions in `code`.
 
     Raises
     ------
     ValueError : neurons do not ascend inside a step or are not in the population.
     """
     if not len(neuron):
-        return np.empty(0, np.uint8), None
+        return np.empty(0, np.uint8), marks
     gap = np.empty(len(neuron), np.uint32)
-    gap[0] = neuron[0]
     np.subtract(neuron[1:], neuron[:-1], out=gap[1:], casting="unsafe")
-    gap[1:] -= 1
+    gap -= 1
     first = (np.cumsum(count) - count)[count > 0]
     gap[first] = neuron[first]
     widest = int(gap.max())
     if widest >= size:
         raise ValueError(f"neurons do not ascend inside a step, or one is not below {size}")
     if widest < ESCAPE:
-        return gap.astype(np.uint8), None
-    ends = np.cumsum(gap // ESCAPE + 1, dtype=np.int64)
-    code = np.full(ends[-1], ESCAPE, np.uint8)
-    code[ends - 1] = gap % ESCAPE
-    return code, ends
+        return gap.astype(np.uint8), marks
+    wide = np.flatnonzero(gap >= ESCAPE)
+    escapes = gap[wide] // ESCAPE
+    gap[wide] %= ESCAPE
+    code = np.insert(gap.astype(np.uint8), np.repeat(wide, escapes), ESCAPE)
+    before = np.concatenate(([0], np.cumsum(escapes, dtype=np.int64)))
+    return code, marks + before[np.searchsorted(wide, marks)]
 
 
 def decode(
@@ -79,12 +84,12 @@ def decode(
     return neuron.astype(np.uint32, copy=False)
 
 
-def _decode_gaps(code: NDArray[np.uint8], count: NDArray[np.int64]) -> NDArray[np.int64]:
-    spike = np.flatnonzero(code != ESCAPE)
-    if len(spike) != count.sum() or (len(code) and code[-1] == ESCAPE):
+def _decode_gaps(code: NDArray[np.uint8], count: NDArray[np.int64]) -> NDArray[np.uint32]:
+    spike = code != ESCAPE
+    if np.count_nonzero(spike) != count.sum() or not spike[-1:].all():
         raise ValueError("the number of spikes is not the sum of the counts")
-    # Ranks of a step's spikes count from its first one, the running sum from the first of all.
-    reached = np.cumsum(code, dtype=np.int64)[spike] + np.arange(1, len(spike) + 1)
-    before = np.concatenate(([0], reached))[np.cumsum(count) - count]
-    neuron: NDArray[np.int64] = reached - np.repeat(before, count) - 1
+    # A spike is one neuron further than its gap. Sums that overflow do no harm to differences.
+    reached = np.cumsum(code + spike, dtype=np.uint32)[spike]
+    before = np.concatenate((np.zeros(1, np.uint32), reached))[np.cumsum(count) - count]
+    neuron: NDArray[np.uint32] = reached - np.repeat(before, count) - np.uint32(1)
     return neuron

@@ -202,8 +202,7 @@ class Writer:
         offsets = _offsets([len(spikes.neuron) for spikes in kept])
         if self.layout.encoding == "compact":
             size = self.layout.population(name).size
-            data, ends = encoding.encode_gaps(neuron, count, size)
-            offsets = offsets if ends is None else np.concatenate(([0], ends))[offsets]
+            data, offsets = encoding.encode_gaps(neuron, count, size, offsets)
         path = spikes_path(self.layout, name)
         self._append(f"trials/spike_offset/{name}", self._buffers[path].end + offsets)
         self._append(path, data)
