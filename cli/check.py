@@ -15,7 +15,7 @@ def command(file: options.NetworkFile, set_: options.Overrides = None) -> None:
     from evsim.spec.parse import parse
 
     network = parse(file, set_ or ())
-    from evsim import simulate
+    from evsim import simulate  # Slow, so the file's faults are shown first.
 
     print("\n".join(describe(network.name, simulate.check(network))))
 

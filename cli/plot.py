@@ -32,8 +32,7 @@ def command(
     from evsim.analysis import plots
     from evsim.recording.reader import open_run
 
-    folder = run if run.is_dir() else run.parent
-    target = out or folder / f"{what.value}.png"
     with open_run(run) as recording:
+        target = out or recording.path.parent / f"{what.value}.png"
         plots.plot(recording, what.value, target)
     print(target)

@@ -28,7 +28,7 @@ def command(
     from evsim.spec.parse import parse
 
     network = parse(file, set_ or ())
-    from evsim import simulate
+    from evsim import simulate  # Slow, so the file's faults are shown first.
 
     with reporter(quiet, json) as news, stop_on_signals() as stop:
         simulate.run(

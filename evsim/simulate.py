@@ -361,7 +361,6 @@ def check(network: Network) -> Summary:
         for p in plan.projections.values()
     )
     trials, steps = _recorded(network, plan)
-    neurons = sum(p.size for p in plan.populations.values() if p.spikes)
     return Summary(
         populations=tuple(
             PopulationSummary(p.name, p.shape, p.size) for p in plan.populations.values()
@@ -370,7 +369,7 @@ def check(network: Network) -> Summary:
         parameters=sum(plan.parameters[name].size for name in plan.rules),
         synapses=sum(p.synapses for p in projections),
         memory=_memory(plan),
-        recording=layout.estimate(trials, steps, neurons),
+        recording=layout.estimate(trials, steps, weights=network.protocol.epochs + 1),
     )
 
 

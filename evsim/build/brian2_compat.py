@@ -16,6 +16,7 @@ from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
 from brian2.units.fundamentalunits import get_or_create_dimension
 from brian2.utils.stringtools import get_identifiers
 
+from evsim import units
 from evsim.build.plan import NeuronCode
 
 brian2.BrianLogger.suppress_hierarchy("brian2.stateupdaters.base")
@@ -29,7 +30,7 @@ RANDOM = frozenset({"rand", "randn", "poisson", "binomial"})
 
 def quantity(value: float, dimensions: tuple[float, ...]) -> Any:
     """Return a Brian2 quantity from an SI value and its dimensions."""
-    return brian2.Quantity(value, dim=get_or_create_dimension(*dimensions))
+    return brian2.Quantity(value, dim=get_or_create_dimension(list(dimensions)))
 
 
 def unit_text(dimensions: Iterable[float]) -> str:
@@ -103,12 +104,10 @@ def namespace(values: Mapping[str, tuple[float, tuple[float, ...]]]) -> dict[str
 def _refractory(code: NeuronCode) -> Any:
     if code.refractory is None:
         return False
-    names = identifiers(code.refractory)
-    if names <= set(dir(brian2.units.allunits)) | {"ms", "us", "second"}:
-        from evsim import units
-
+    try:
         return units.parse(code.refractory, unit="second").value * brian2.second
-    return code.refractory
+    except ValueError:
+        return code.refractory
 
 
 _UNRESOLVED = re.compile(r"[Tt]he identifier [\"']?(\w+)[\"']? could not be resolved")

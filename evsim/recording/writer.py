@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -239,8 +239,7 @@ class Writer:
         """Let go of the file after a failed write: what follows the last commit is incomplete."""
         file, self._file = self._file, None
         if file is not None:
-            with suppress(OSError, RuntimeError):
-                file.close()
+            hdf5.abandon(file)
 
 
 _SILENT = Spikes(np.zeros(0, np.uint32), np.zeros(0, np.uint32))
