@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from . import options
 
 if TYPE_CHECKING:
-    from evsim.simulate import Summary
+    from evsim.summary import Summary
 
 
 def command(file: options.NetworkFile, set_: options.Overrides = None) -> None:
@@ -15,9 +15,9 @@ def command(file: options.NetworkFile, set_: options.Overrides = None) -> None:
     from evsim.spec.parse import parse
 
     network = parse(file, set_ or ())
-    from evsim import simulate  # Slow, so the file's faults are shown first.
+    from evsim import summary  # Slow, so the file's faults are shown first.
 
-    print("\n".join(describe(network.name, simulate.check(network))))
+    print("\n".join(describe(network.name, summary.check(network))))
 
 
 def describe(name: str, summary: Summary) -> list[str]:

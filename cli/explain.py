@@ -14,6 +14,6 @@ def command(
     from evsim.spec.parse import parse
 
     network = parse(file, set_ or ())
-    from evsim import simulate  # Slow, so the file's faults are shown first.
+    from evsim import summary  # Slow, so the file's faults are shown first.
 
-    print(simulate.explain(network, engine.value))
+    print(summary.explain(network, engine.value))

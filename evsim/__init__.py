@@ -1,10 +1,10 @@
 """Spiking networks written as Brian2 equations, trained and recorded at the speed of kernels.
 
-    import evsim
+import evsim
 
-    network = evsim.load("networks/conv_ep.yaml", ["protocol.epochs=1"])
-    result = evsim.run(network)
-    recording = evsim.open(result.folder)
+network = evsim.load("networks/conv_ep.yaml", ["protocol.epochs=1"])
+result = evsim.run(network)
+recording = evsim.open(result.folder)
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evsim.errors import EvsimError as EvsimError
     from evsim.recording.reader import open_run as open
-    from evsim.simulate import check, explain, load, resume, run
+    from evsim.simulate import load, resume, run
+    from evsim.summary import check, explain
 
 __version__ = "0.1.0"
 
@@ -24,7 +25,8 @@ __all__ = ["EvsimError", "check", "explain", "load", "open", "resume", "run"]
 _PLACES = {
     "EvsimError": ("evsim.errors", "EvsimError"),
     "open": ("evsim.recording.reader", "open_run"),
-    **{name: ("evsim.simulate", name) for name in ("check", "explain", "load", "resume", "run")},
+    **{name: ("evsim.simulate", name) for name in ("load", "resume", "run")},
+    **{name: ("evsim.summary", name) for name in ("check", "explain")},
 }
 
 

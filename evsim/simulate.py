@@ -14,20 +14,19 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from evsim import datasets, engines
 from evsim.build.build import build
 from evsim.build.plan import Plan
-from evsim.datasets import SplitData
 from evsim.engines.base import Program
 from evsim.errors import EngineError, Fault, Interrupted, RecordingError
 from evsim.orchestrator.checkpoint import read_checkpoint
 from evsim.orchestrator.events import TrialRecord
 from evsim.orchestrator.report import Reporter
+from evsim.orchestrator.samples import Samples
 from evsim.orchestrator.train import Run
 from evsim.recording.folder import RunFolder
 from evsim.recording.layout import Layout
@@ -35,8 +34,6 @@ from evsim.recording.provenance import provenance
 from evsim.recording.writer import Writer
 from evsim.spec.parse import parse, parse_text
 from evsim.spec.schema import Network
-
-Math = Literal["own", "libm"]
 
 
 @dataclass(frozen=True)
@@ -90,11 +87,11 @@ def run(
     reporter = reporter or Reporter()
     plan = build(network)
     samples = _samples(network, plan, data_dir)
-    program, chosen = _compile(plan, engine, reporter)
+    program, chosen = compile_plan(plan, engine, reporter)
     facts = {"engine": chosen, "fingerprint": plan.fingerprint, **provenance()}
     manifest = _manifest(network, facts, data_dir)
     folder = RunFolder.create(out, network.name, network.source.text, manifest)
-    layout = Layout.from_plan(plan, network, _learned_shapes(plan))
+    layout = Layout.from_plan(plan, network, learned_shapes(plan))
     with folder.lock(), Writer.create(folder.recording, layout, facts) as writer:
         return _execute(network, program, samples, folder, writer, reporter, stop, threads)
 
@@ -135,8 +132,8 @@ def resume(
             )
         )
     samples = _samples(network, plan, data_dir or _data_dir(found))
-    program, _ = _compile(plan, str(found.manifest["engine"]), reporter)
-    layout = Layout.from_plan(plan, network, _learned_shapes(plan))
+    program, _ = compile_plan(plan, str(found.manifest["engine"]), reporter)
+    layout = Layout.from_plan(plan, network, learned_shapes(plan))
     position = checkpoint.position.recording
     with found.lock(), Writer.reopen(found.recording, layout, position) as writer:
         found.update_manifest(overrides=overrides)
@@ -220,43 +217,6 @@ class _Sink:
         return self.writer.commit()
 
 
-class Samples:
-    """The data set as trials: what each sample sets, and its label.
-
-    Without a data set there are `protocol.trials` equal trials.
-    """
-
-    def __init__(self, network: Network, plan: Plan, data: SplitData | None):
-        self.network, self.plan, self.data = network, plan, data
-
-    def size(self, split: str) -> int:
-        """Return the number of samples of a split."""
-        if self.data is None:
-            return (self.network.protocol.trials or 1) if split == "train" else 0
-        return self.data.size(split)
-
-    def label(self, split: str, index: int) -> int:
-        """Return a sample's class, -1 where there is none."""
-        readout = self.network.readout
-        if self.data is None or readout is None:
-            return -1
-        return int(self.data.sample(split, index, readout.label, np.int64))
-
-    def inputs(self, split: str, index: int) -> dict[tuple[str, str], NDArray[Any]]:
-        """Return (population, variable) -> (neuron,) of a sample."""
-        if self.data is None:
-            return {}
-        assert self.network.data is not None
-        fields = self.network.data.fields
-        return {
-            key: self.data.values(
-                split, index, fields[".".join(key)], self.plan.populations[key[0]].size,
-                self.plan.dtype,
-            )
-            for key in self.plan.inputs
-        }
-
-
 def _samples(network: Network, plan: Plan, data_dir: Path | None) -> Samples:
     if network.data is None:
         return Samples(network, plan, None)
@@ -269,8 +229,13 @@ def _samples(network: Network, plan: Plan, data_dir: Path | None) -> Samples:
     return samples
 
 
-def _compile(plan: Plan, engine: str, reporter: Reporter) -> tuple[Program, str]:
-    """Return the program of the chosen engine and the engine's name."""
+def compile_plan(plan: Plan, engine: str, reporter: Reporter) -> tuple[Program, str]:
+    """Return the program of the chosen engine and the engine's name.
+
+    Raises
+    ------
+    EngineError : the engine that was asked for cannot run the plan; the text says why.
+    """
     chosen = "fused" if engine == "auto" else engine
     reason = engines.load(chosen).applies(plan)
     if reason is not None:
@@ -285,13 +250,12 @@ def _compile(plan: Plan, engine: str, reporter: Reporter) -> tuple[Program, str]
     return program, chosen
 
 
-def _learned_shapes(plan: Plan) -> dict[str, tuple[int, ...]]:
+def learned_shapes(plan: Plan) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every learned parameter."""
     return {name: plan.parameters[name].shape for name in plan.rules}
 
 
-def _manifest(
-    network: Network, facts: Mapping[str, Any], data_dir: Path | None
-) -> dict[str, Any]:
+def _manifest(network: Network, facts: Mapping[str, Any], data_dir: Path | None) -> dict[str, Any]:
     return {
         **facts,
         "data_dir": str(data_dir.resolve()) if data_dir else None,
@@ -309,102 +273,3 @@ def _data_dir(folder: RunFolder) -> Path | None:
 
 def _checkpoints(folder: RunFolder) -> Path:
     return folder.path / "checkpoints"
-
-
-@dataclass(frozen=True)
-class PopulationSummary:
-    """A population's name, shape and number of neurons."""
-
-    name: str
-    shape: tuple[int, ...]
-    size: int
-
-
-@dataclass(frozen=True)
-class ProjectionSummary:
-    """A projection's kind and how many weights and synapses it has."""
-
-    name: str
-    kind: str
-    weights: int
-    synapses: int
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Sizes of a network; `memory` and `recording` in bytes."""
-
-    populations: tuple[PopulationSummary, ...]
-    projections: tuple[ProjectionSummary, ...]
-    parameters: int
-    synapses: int
-    memory: int
-    recording: int
-
-
-def check(network: Network) -> Summary:
-    """Build a network and return its sizes.
-
-    Raises
-    ------
-    BuildError : equations, units or initial values are wrong.
-    """
-    plan = build(network)
-    layout = Layout.from_plan(plan, network, _learned_shapes(plan))
-    projections = tuple(
-        ProjectionSummary(
-            p.name,
-            type(p.geometry).__name__.lower(),
-            plan.parameters[p.name].size,
-            p.geometry.synapse_count * (2 if p.feedback_variable else 1),
-        )
-        for p in plan.projections.values()
-    )
-    trials, steps = _recorded(network, plan)
-    return Summary(
-        populations=tuple(
-            PopulationSummary(p.name, p.shape, p.size) for p in plan.populations.values()
-        ),
-        projections=projections,
-        parameters=sum(plan.parameters[name].size for name in plan.rules),
-        synapses=sum(p.synapses for p in projections),
-        memory=_memory(plan),
-        recording=layout.estimate(trials, steps, weights=network.protocol.epochs + 1),
-    )
-
-
-def _recorded(network: Network, plan: Plan) -> tuple[int, int]:
-    """Return how many trials of a run keep something, and the steps of one."""
-    split = network.data.split if network.data else None
-    each = (split.train or 0) + split.validation + (split.test or 0) if split else 1
-    kept = network.record.spikes.trials if network.record.spikes else "all"
-    per_pass = each if kept == "all" else kept if isinstance(kept, int) else len(kept)
-    return per_pass * network.protocol.epochs, sum(p.steps for p in plan.phases.values())
-
-
-def _memory(plan: Plan) -> int:
-    """Return bytes of state, snapshots and weights of a run, for each core and shared."""
-    cores = os.cpu_count() or 1
-    values = sum(p.size * (len(p.variables) + 2) for p in plan.populations.values())
-    weights = sum(p.size for p in plan.parameters.values())
-    snapshots = 2 + len(plan.phases)
-    return plan.dtype.itemsize * (cores * (values * snapshots + weights) + 8 * weights)
-
-
-def explain(network: Network, engine: str = "auto") -> str:
-    """Return the code captured from a network and the paths that an engine takes."""
-    plan = build(network)
-    lines = []
-    for block in plan.blocks:
-        lines.append(f"{block.name}  ({block.when}, {block.template})")
-        lines += [f"    once    {statement}" for statement in block.scalar]
-        lines += [f"    each    {statement}" for statement in block.vector]
-        lines += [f"    guard   {name} where {guard}" for name, guard in block.guards.items()]
-    for name, rule in plan.rules.items():
-        for moment in ("at_end", "every_step"):
-            for phase, block in getattr(rule, moment).items():
-                lines.append(f"learning of {name}  ({moment} of {phase})")
-                lines += [f"    once    {statement}" for statement in block.scalar]
-                lines += [f"    each    {statement}" for statement in block.vector]
-    program, chosen = _compile(plan, engine, Reporter())
-    return "\n".join([*lines, "", f"engine: {chosen}", *program.explain()])

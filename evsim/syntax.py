@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from evsim.errors import nearest
-from evsim.units import shorten
+from evsim.units import parse_python, shorten
 
 MAX_DEPTH = 100
 MAX_LENGTH = 10_000
@@ -180,7 +180,7 @@ def parse(text: str) -> ast.expr:
             hint = "write 'u' for micro" if character in "µμ" else ""
             raise ExpressionError(f"the character {character!r} is not allowed", column, hint=hint)
     try:
-        tree = ast.parse(body, mode="eval").body
+        tree = parse_python(body)
     except SyntaxError as error:
         offset = min(max((error.offset or 1) - 1, 0), len(body) - 1)
         column = len(text) - len(text.lstrip()) + offset

@@ -10,6 +10,7 @@ import ast
 import difflib
 import itertools
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -273,11 +274,23 @@ def _power(base: Measure, exponent: Measure) -> Measure:
     return Measure(base.value**power, tuple(x * power for x in base.dimensions))
 
 
+def parse_python(text: str) -> ast.expr:
+    """Return the syntax tree of an expression; Python's warnings about style are not for users.
+
+    Raises
+    ------
+    SyntaxError, ValueError, MemoryError, RecursionError : Python cannot parse the text.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text, mode="eval").body
+
+
 def _tree(text: str, unit: str | None) -> ast.expr:
     if not text or len(text) > MAX_LENGTH:
         raise UnitError(f"expected a quantity{_such_as(unit)}, not {_shown(text)}")
     try:
-        return ast.parse(text, mode="eval").body
+        return parse_python(text)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         if split := _MISSING_STAR.match(text):
             hint = f"{split[1]}*{split[2]}"

@@ -164,3 +164,10 @@ def test_arithmetic_is_that_of_numpy(text, x):
     except expressions.ValueUndefinedError:
         return
     assert found == expected
+
+
+def test_python_has_no_say_in_what_users_read(recwarn):
+    for text in ("1 if 0x1for x else 2", "5mV", "1()", "0x1fand 1"):
+        with pytest.raises(ExpressionError):
+            expressions.check(text)
+    assert not recwarn.list

@@ -6,11 +6,20 @@ the frames of callers.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal
 
+if "pylab" not in sys.modules:
+    # Brian2 imports it for interactive use, which takes as long as the rest; it can do without.
+    sys.modules["pylab"] = None  # type: ignore[assignment]
+    import brian2
+
+    del sys.modules["pylab"]
 import brian2
 from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
 from brian2.units.fundamentalunits import get_or_create_dimension
@@ -26,6 +35,8 @@ BASE_UNITS = ("metre", "kilogram", "second", "amp", "kelvin", "mole", "candela")
 FUNCTIONS = frozenset(DEFAULT_FUNCTIONS)
 CONSTANTS = frozenset(DEFAULT_CONSTANTS)
 RANDOM = frozenset({"rand", "randn", "poisson", "binomial"})
+STRICT_FLAGS = ["-w", "-O2", "-ffp-contract=off", "-std=c++11"]
+_strict_modules: dict[Any, Any] = {}
 
 
 def quantity(value: float, dimensions: tuple[float, ...]) -> Any:
@@ -130,3 +141,53 @@ def message(error: BaseException) -> str:
         error = error.__cause__
     text = str(error.args[0]) if error.args else str(error)
     return " ".join(text.split()).rstrip(".") + "."
+
+
+Target = Literal["numpy", "cython", "strict"]
+
+
+@contextmanager
+def code_target(target: Target) -> Iterator[None]:
+    """Let Brian2 generate code for a target while objects are prepared.
+
+    "cython" takes Brian2's own compiler flags, which reassociate sums. "strict" compiles what the
+    statements say, operation by operation: the build that other engines are compared with bit by bit.
+    """
+    changed = {"codegen.target": "numpy" if target == "numpy" else "cython"}
+    manager = importlib.import_module("brian2.codegen.runtime.cython_rt.extension_manager")
+    modules = manager.cython_extension_manager._code_cache
+    if target == "strict":
+        changed["codegen.cpp.extra_compile_args_gcc"] = STRICT_FLAGS
+        changed["codegen.runtime.cython.cache_dir"] = f"{manager.get_cython_cache_dir()}_strict"
+        # Brian2 finds compiled modules by their code alone, whatever their flags.
+        manager.cython_extension_manager._code_cache = _strict_modules
+    before = {name: brian2.prefs[name] for name in changed}
+    try:
+        for name, value in changed.items():
+            brian2.prefs[name] = value
+        yield
+    finally:
+        for name, value in before.items():
+            brian2.prefs[name] = value
+        manager.cython_extension_manager._code_cache = modules
+
+
+def has_compiler() -> bool:
+    """Whether Brian2's Cython target works here."""
+    module = importlib.import_module("brian2.codegen.runtime.cython_rt.cython_rt")
+    with code_target("cython"):
+        return bool(module.CythonCodeObject.is_available())
+
+
+def set_clock(clock: Any, step: int) -> None:
+    """Set a clock to the start of a step, as Brian2 does between steps."""
+    clock.variables["timestep"].set_value(step)
+    clock.variables["t"].set_value(step * clock.dt_)
+
+
+def connect(synapses: Any, pre: Any, post: Any) -> None:
+    """Make one synapse per pair of indices, in their order; there may be none."""
+    mark_connected(synapses)
+    if len(pre):
+        with code_target("numpy"):
+            synapses.connect(i=pre, j=post)

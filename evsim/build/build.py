@@ -84,9 +84,11 @@ def build(network: schema.Network) -> Plan:
         for variable in declared.learn:
             parameters[f"{name}.{variable}"] = _learned(network, populations[name], variable)
     columns = _columns(network, populations, dimensions)
-    grid = expressions.evaluate_quantity(network.weights.grid, {}).value if (
-        network.weights.grid is not None
-    ) else None
+    grid = (
+        expressions.evaluate_quantity(network.weights.grid, {}).value
+        if (network.weights.grid is not None)
+        else None
+    )
     phases = build_phases(
         network, columns, dimensions, {n: p.variables for n, p in populations.items()}
     )
@@ -110,6 +112,7 @@ def build(network: schema.Network) -> Plan:
         parameters={k: round_to_grid(v, grid).astype(dtype) for k, v in parameters.items()},
         weight_grid=grid,
         fingerprint=_fingerprint(network),
+        constants=dimensions,
     )
 
 
@@ -268,7 +271,8 @@ def _capture(
     for name in populations:
         path = _equations_path(network, name)
         neuron = network.populations[name].neuron
-        for slot in populations[name].neuron.run if populations[name].neuron else ():
+        code = populations[name].neuron
+        for slot in code.run if code else ():
             inside = neuron in network.neurons and slot in network.neurons[neuron].run
             origins[f"{name}_{slot}"] = ("neurons", neuron, "run", slot) if inside else path
         for suffix, field in (("spike_thresholder", "threshold"), ("spike_resetter", "reset")):
@@ -294,9 +298,10 @@ def _written(
     population: Population, blocks: list[Block], projections: Mapping[str, Projection]
 ) -> Population:
     """Mark variables that neither code nor a projection writes as constant."""
-    touched = {
-        s.var for b in blocks if b.owner == population.name for s in b.vector + b.scalar
-    } | {"lastspike", "not_refractory"}
+    touched = {s.var for b in blocks if b.owner == population.name for s in b.vector + b.scalar} | {
+        "lastspike",
+        "not_refractory",
+    }
     for projection in projections.values():
         if projection.target == population.name:
             touched.add(projection.target_variable)
@@ -393,5 +398,3 @@ def _fingerprint(network: schema.Network) -> str:
     content = network.model_dump(mode="json", exclude={"record"})
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-

@@ -1,8 +1,8 @@
 """Take from Brian2 what it hands to a device: resolved code, variables and templates.
 
-A device that records replaces Brian2's for the time in which a network prepares its objects. Nothing
-is compiled and no state is touched. `make_statements` then gives the same scalar and vector statements
-that Brian2's own targets render.
+A device that records replaces Brian2's for the time in which a network prepares its objects.
+Nothing is compiled and no state is touched. `make_statements` then gives the same scalar and
+vector statements that Brian2's own targets render.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import brian2
 import numpy as np
+from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.codegen.translation import make_statements
 from brian2.core.functions import Function
 from brian2.core.variables import (
@@ -46,11 +47,15 @@ class _Recorder(RuntimeDevice):  # type: ignore[misc]
     def code_object(self, **description: Any) -> None:
         self.recorded.append(description)
 
+    def code_object_class(self, *_: Any, **__: Any) -> Any:
+        """Spare the search for a compiler: no target ever sees the code."""
+        return NumpyCodeObject
+
 
 @contextmanager
 def _recording() -> Iterator[_Recorder]:
     devices = sys.modules["brian2.devices.device"]
-    active = devices.active_device  # type: ignore[attr-defined]
+    active = devices.active_device
     recorder = _Recorder(active)
     devices.active_device = recorder  # type: ignore[attr-defined]
     try:

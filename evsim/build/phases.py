@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim import expressions
+from evsim import expressions, units
 from evsim.build.plan import Phase
 from evsim.spec import schema
 
@@ -56,13 +56,11 @@ def phase_steps(phase: schema.Phase, dt: float) -> int:
 
 def _names(network: schema.Network, first: int, steps: int) -> dict[str, Any]:
     k = np.arange(first + 1, first + steps + 1, dtype=np.float64)
-    from evsim import units
-
     second = units.parse("1*second").dimensions
     return {
         "k": k,
-        "t": units.Quantity((k - 1) * network.dt, second, "t"),
-        "dt": units.Quantity(network.dt, second, "dt"),
+        "t": units.Measure((k - 1) * network.dt, second),
+        "dt": units.Measure(network.dt, second),
     }
 
 

@@ -224,7 +224,9 @@ class Plan:
         population "" stands for the protocol constant that every block sees under that name.
     blocks : captured neuron code in the order of Brian2's schedule.
     inputs : the (population, variable) pairs that a trial's sample sets.
-    parameters : initial values of everything that is learned or weighs: projections by name in their
+    constants : protocol constants -> dimensions.
+    parameters : initial values of everything that is learned or weighs: projections by name in
+        their
         geometry's `weight_shape`, learned variables by `population.variable`, with one value a
         channel or one in all where shared.
     fingerprint : hash of everything that decides the numbers.
@@ -244,6 +246,7 @@ class Plan:
     parameters: Mapping[str, FloatArray]
     weight_grid: float | None
     fingerprint: str
+    constants: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -105,15 +105,13 @@ def _shared_lines(text: str, constants: Mapping[str, tuple[float, ...]]) -> list
 
 
 def _group(population: Population, name: str, clock: Any, extra: tuple[str, ...] = ()) -> Any:
-    """A group that only declares a population's variables."""
+    """Return a group that only declares a population's variables."""
     lines = [
         f"{v.name} : {v.unit}" + (" (shared)" if v.shared else "")
         for v in population.variables.values()
         if v.name not in ("lastspike", "not_refractory")
     ]
-    return brian2.NeuronGroup(
-        1, "\n".join([*lines, *extra]), clock=clock, name=name, namespace={}
-    )
+    return brian2.NeuronGroup(1, "\n".join([*lines, *extra]), clock=clock, name=name, namespace={})
 
 
 def _synaptic(

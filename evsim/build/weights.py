@@ -63,8 +63,8 @@ def spread(values: NDArray[Any], shape: tuple[int, ...], share: str | None) -> N
 def gather(gradient: NDArray[Any], shape: tuple[int, ...], share: str | None) -> NDArray[Any]:
     """Return the adjoint of `spread`: (neuron,) gradients summed over what shares a value."""
     if share == "channel":
-        return gradient.reshape(shape[0], -1).sum(1)
-    return gradient.sum(keepdims=False) if share == "all" else gradient
+        return np.asarray(gradient.reshape(shape[0], -1).sum(1))
+    return np.asarray(gradient.sum()) if share == "all" else gradient
 
 
 def shared_shape(shape: tuple[int, ...], share: str | None) -> tuple[int, ...]:

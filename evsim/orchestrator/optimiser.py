@@ -43,16 +43,17 @@ class Optimiser:
         for name, rule in self.plan.rules.items():
             rate = float(rule.rates[min(epoch, len(rule.rates) - 1)])
             gradient = gradients[name].astype(self.plan.dtype)
-            step = self._adam(name, gradient) if rule.optimiser == "adam" else (
-                self._momentum(name, rule, gradient)
+            step = (
+                self._adam(name, gradient)
+                if rule.optimiser == "adam"
+                else (self._momentum(name, rule, gradient))
             )
             moved = self.parameters[name] + step * self.plan.dtype.type(rate)
             self.parameters[name] = round_to_grid(moved, self.plan.weight_grid)
 
     def _momentum(self, name: str, rule: Rule, gradient: NDArray[Any]) -> NDArray[Any]:
-        m = self.state[f"{name}/m"] = self.state[f"{name}/m"] * gradient.dtype.type(
-            rule.momentum
-        ) + gradient
+        m = np.asarray(self.state[f"{name}/m"] * gradient.dtype.type(rule.momentum) + gradient)
+        self.state[f"{name}/m"] = m
         return m
 
     def _adam(self, name: str, gradient: NDArray[Any]) -> NDArray[Any]:

@@ -1,7 +1,8 @@
 """A run: passes over the data, epoch after epoch, trials on every core, checkpoints between.
 
-A batch's trials belong to `SHARDS` shards by their index; gradients are added in trial order inside a
-shard and in shard order across them, in float64. So the numbers do not depend on the number of threads.
+A batch's trials belong to `SHARDS` shards by their index; gradients are added in trial order
+inside a shard and in shard order across them, in float64. So the numbers do not depend on the
+number of threads.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,24 +28,12 @@ from evsim.orchestrator.events import Sink
 from evsim.orchestrator.metrics import Tally
 from evsim.orchestrator.optimiser import Optimiser
 from evsim.orchestrator.report import Reporter
+from evsim.orchestrator.samples import Samples
 from evsim.orchestrator.trial import Outcome, Script, Task, run_trial
 from evsim.spec import schema
 
 SHARDS = 16
 TEST_BATCH = 256
-
-
-class Samples(Protocol):
-    """Data as the orchestrator sees it."""
-
-    def size(self, split: str) -> int:
-        """Return the number of samples of a split."""
-
-    def label(self, split: str, index: int) -> int:
-        """Return a sample's class, -1 where there is none."""
-
-    def inputs(self, split: str, index: int) -> Mapping[tuple[str, str], NDArray[Any]]:
-        """Return what a sample sets: (population, variable) -> (neuron,)."""
 
 
 @dataclass(frozen=True)
@@ -165,9 +154,7 @@ class Run:
             tally.seconds, begun = tally.seconds + now - begun, now
             self.position = replace(self.position, done=batch.stop, tally=tally.state())
             spikes = sum(tally.spikes.values())
-            self.reporter.progress(
-                epoch, this.split, batch.stop, len(order), tally.error, spikes
-            )
+            self.reporter.progress(epoch, this.split, batch.stop, len(order), tally.error, spikes)
             if self.stop.is_set() and batch.stop < len(order):
                 self.save()
                 raise Interrupted("Stopped; everything up to the last batch is saved.")
@@ -188,7 +175,9 @@ class Run:
             return generator(self.plan.seed, "order", self.position.epoch).permutation(count)
         return np.arange(count)
 
-    def _tasks(self, this: Pass, order: NDArray[np.int64], indices: Sequence[int]) -> Iterator[Task]:
+    def _tasks(
+        self, this: Pass, order: NDArray[np.int64], indices: Sequence[int]
+    ) -> Iterator[Task]:
         for index in indices:
             sample = int(order[index])
             yield Task(

@@ -186,9 +186,7 @@ def _run_phase(
     return record, before
 
 
-def _stops(
-    steps: int, states: tuple[StateSamples, ...], early: int, longest: int
-) -> Iterator[int]:
+def _stops(steps: int, states: tuple[StateSamples, ...], early: int, longest: int) -> Iterator[int]:
     """Return the steps after which a phase pauses, ascending, from 0 to its end."""
     stops = {0, steps, *range(longest, steps, longest)}
     if early >= 0:

@@ -19,8 +19,9 @@ class Conv(Geometry):
     """Weights (target channel, source channel, row, column), shared over places.
 
     Average pooling over windows of `pool` divides each weight by the window's size, forwards and,
-    where the projection is symmetric, backwards: the pair is exactly adjoint. A convolution followed
-    by average pooling equals one convolution with the larger `folded_kernel` and `folded_stride`.
+    where the projection is symmetric, backwards: the pair is exactly adjoint. A convolution
+    followed by average pooling equals one convolution with the larger `folded_kernel` and
+    `folded_stride`.
 
     Attributes
     ----------
@@ -125,7 +126,7 @@ class Conv(Geometry):
         return folded.transpose(3, 2, 0, 1)
 
     def unfold(self, gradient: NDArray[Any]) -> NDArray[Any]:
-        """Return the adjoint of `fold`: gradients of the weights from those of the folded kernel."""
+        """Return the adjoint of `fold`: from gradients of the folded kernel to the weights'."""
         (kh, kw), (sh, sw), (ph, pw) = self.kernel, self.stride, self.pool
         folded = np.ascontiguousarray(gradient.transpose(2, 3, 1, 0))
         total = np.zeros((kh, kw, *folded.shape[2:]), gradient.dtype)

@@ -39,7 +39,7 @@ def encode_gaps(
 
     Raises
     ------
-    ValueError : neurons do not ascend inside a step or are not in the population.
+    ValueError : neurons do not ascend inside a step.
     """
     if not len(neuron):
         return np.empty(0, np.uint8), marks
@@ -50,7 +50,7 @@ def encode_gaps(
     gap[first] = neuron[first]
     widest = int(gap.max())
     if widest >= size:
-        raise ValueError(f"neurons do not ascend inside a step, or one is not below {size}")
+        raise ValueError("neurons do not ascend inside a step")
     if widest < ESCAPE:
         return gap.astype(np.uint8), marks
     wide = np.flatnonzero(gap >= ESCAPE)

@@ -52,18 +52,14 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def beside(path: Path) -> Path:
-    """Return where a file is made before it takes the place of `path`."""
-    return path.with_name(f".{path.name}.new")
-
-
 def create(path: Path, layout: Layout, provenance: str) -> None:
     """Make a recording without data: all groups, datasets and attributes, and a first commit."""
     every = columns(layout)
-    with h5py.File(path, "w", libver="latest") as file:
+    # Made in memory and written at once: HDF5 does not survive a disk that fills up here.
+    with h5py.File(path, "w", libver="latest", driver="core", backing_store=False) as file:
         file.attrs.update({"format": FORMAT, "version": VERSION, "dt": layout.dt, "dt_unit": "s"})
-        _text(file, "layout", layout.to_json())
-        _text(file, "provenance", provenance)
+        _write_text(file, "layout", layout.to_json())
+        _write_text(file, "provenance", provenance)
         for name in layout.spikes:
             group = file.create_group(f"spikes/{name}")
             shape = layout.population(name).shape
@@ -79,6 +75,12 @@ def create(path: Path, layout: Layout, provenance: str) -> None:
         file["commit/datasets"] = [column.path for column in every]
         file["commit/lengths"] = np.zeros((2, 2 + len(every)), np.uint64)
         write_commit(file, 1, dict.fromkeys((column.path for column in every), 0))
+        file.flush()
+        image = file.id.get_file_image()
+    with path.open("wb") as target:
+        target.write(image)
+        target.flush()
+        os.fsync(target.fileno())
 
 
 def open_for_writing(path: Path) -> h5py.File:
@@ -97,13 +99,10 @@ def abandon(file: h5py.File) -> None:
     HDF5 keeps what it could not write, tries again when it closes and brings the process down when
     that fails; so it gets a place where writing succeeds.
     """
-    import sys
-    kind = sys.argv[-1]
-    handle = file.id.get_vfd_handle()
-    nowhere = os.memfd_create("x") if kind=="mem" else os.open("/dev/null", os.O_RDWR)
-    os.dup2(nowhere, handle)
-    os.close(nowhere)
-    with suppress(OSError, RuntimeError):
+    with suppress(OSError, RuntimeError, ValueError):
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, file.id.get_vfd_handle())
+        os.close(nowhere)
         file.close()
 
 
@@ -132,10 +131,23 @@ def open_for_reading(path: Path) -> tuple[h5py.File, Layout, bool]:
     try:
         with reading(path):
             _check_format(file, path)
-            return file, _layout(file), closed
+            return file, Layout.from_json(read_text(file, "layout")), closed
     except BaseException:
         file.close()
         raise
+
+
+def read_text(file: h5py.File, name: str) -> str:
+    """Return the text of a dataset.
+
+    Raises
+    ------
+    ValueError : it is not what was written.
+    """
+    text: str = file[name].asstr()[()]
+    if zlib.crc32(text.encode()) != file[name].attrs["crc32"]:
+        raise ValueError(f"'{name}' has another checksum")
+    return text
 
 
 def write_commit(file: h5py.File, number: int, lengths: Mapping[str, int]) -> None:
@@ -192,13 +204,10 @@ def _check_format(file: h5py.File, path: Path) -> None:
         )
 
 
-def _layout(file: h5py.File) -> Layout:
-    return Layout.from_json(file["layout"].asstr()[()])
-
-
-def _text(file: h5py.File, name: str, text: str) -> None:
+def _write_text(file: h5py.File, name: str, text: str) -> None:
     data = text.encode()
-    file.create_dataset(name, data=data, dtype=h5py.string_dtype("utf-8", max(len(data), 1)))
+    dtype = h5py.string_dtype("utf-8", max(len(data), 1))
+    file.create_dataset(name, data=data, dtype=dtype).attrs["crc32"] = zlib.crc32(data)
 
 
 def _checksum(row: NDArray[np.uint64]) -> int:

@@ -122,7 +122,7 @@ class Run:
     def provenance(self) -> dict[str, Any]:
         """What made the recording."""
         with hdf5.reading(self.path):
-            return dict(json.loads(self._file["provenance"].asstr()[()]))
+            return dict(json.loads(hdf5.read_text(self._file, "provenance")))
 
     @property
     def weight_epochs(self) -> NDArray[np.int64]:
@@ -295,7 +295,8 @@ class Run:
         with hdf5.reading(self.path):
             dataset = self._file[path]
             # The last block is allocated whole, however few rows it has.
-            return min(dataset.id.get_storage_size(), self._lengths[path] * dataset.dtype.itemsize)
+            rows: int = self._lengths[path] * dataset.dtype.itemsize
+            return min(int(dataset.id.get_storage_size()), rows)
 
     def _row(self, trial: int) -> int:
         number = self._lengths["trials/split"]

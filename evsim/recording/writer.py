@@ -17,10 +17,9 @@ from evsim.engines.base import Spikes
 from evsim.errors import RecordingError, RunError
 from evsim.orchestrator.events import PhaseRecord, TrialRecord
 from evsim.recording import encoding, hdf5, text
-from evsim.recording.buffer import Buffer
+from evsim.recording.buffer import LIMIT, Buffer
 from evsim.recording.columns import SPLITS, columns, spikes_path, states_path
 from evsim.recording.layout import Layout
-from evsim.recording.repair import copy_until
 
 
 class Writer:
@@ -63,10 +62,8 @@ class Writer:
         """
         if path.exists():
             raise RecordingError(f"'{path}' exists; recordings are not overwritten")
-        fresh = hdf5.beside(path)
-        with hdf5.writing(path):
+        with hdf5.writing(path), _replacing(path) as fresh:
             hdf5.create(fresh, layout, text.to_text(provenance))
-            os.replace(fresh, path)
         return cls(path, layout)
 
     @classmethod
@@ -92,10 +89,13 @@ class Writer:
                 raise RecordingError(
                     f"Recording '{path}' ends before the checkpoint: '{late[0]}' is too short"
                 )
-            whole = closed and all(len(file[name]) == rows for name, rows in position.items())
-            fresh = None if whole else copy_until(file, path, layout, position)
-        if fresh is not None:
-            os.replace(fresh, path)
+            if not closed or any(len(file[name]) > rows for name, rows in position.items()):
+                with hdf5.reading(path):
+                    provenance = hdf5.read_text(file, "provenance")
+                with hdf5.writing(path), _replacing(path) as fresh:
+                    hdf5.create(fresh, layout, provenance)
+                    with cls(fresh, layout) as writer:
+                        writer._copy(file, position)
         return cls(path, layout)
 
     def __enter__(self) -> Writer:
@@ -178,6 +178,18 @@ class Writer:
             file.close()
             self._file = None
 
+    def _copy(self, source: h5py.File, position: Mapping[str, int]) -> None:
+        """Append what stands before `position` in another recording."""
+        with self._writing():
+            for column in columns(self.layout):
+                rows = position[column.path]
+                # Whole blocks of the file, as many as are written at once.
+                block = column.chunk[0] * max(1, LIMIT // column.chunk_bytes)
+                for begin in range(0, rows, block):
+                    with hdf5.reading(Path(source.filename)):
+                        data = source[column.path][begin : min(rows, begin + block)]
+                    self._append(column.path, data)
+
     def _append(self, path: str, rows: ArrayLike) -> None:
         self._buffers[path].append(rows)
 
@@ -198,10 +210,12 @@ class Writer:
         neuron = np.concatenate([spikes.neuron for spikes in kept])
         if count.sum() != len(neuron):
             raise ValueError(f"population '{name}' has {len(neuron)} spikes, not {count.sum()}")
+        size = self.layout.population(name).size
+        if len(neuron) and neuron.max() >= size:
+            raise ValueError(f"population '{name}' has {size} neurons, none of index {neuron.max()}")
         data: NDArray[Any] = neuron
         offsets = _offsets([len(spikes.neuron) for spikes in kept])
         if self.layout.encoding == "compact":
-            size = self.layout.population(name).size
             data, offsets = encoding.encode_gaps(neuron, count, size, offsets)
         path = spikes_path(self.layout, name)
         self._append(f"trials/spike_offset/{name}", self._buffers[path].end + offsets)
@@ -240,6 +254,18 @@ class Writer:
         file, self._file = self._file, None
         if file is not None:
             hdf5.abandon(file)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Give a path beside `path`; what is there in the end takes its place if nothing failed."""
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        yield fresh
+        os.replace(fresh, path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 _SILENT = Spikes(np.zeros(0, np.uint32), np.zeros(0, np.uint32))

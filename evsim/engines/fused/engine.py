@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evsim.build.plan import Phase, Plan
 from evsim.engines.base import NotFinite, Program, Simulation, Spikes
-from evsim.engines.fused import helpers
+from evsim.engines.fused import memory
 from evsim.engines.fused import projections as kernels
 from evsim.engines.fused.layout import Layout
 from evsim.engines.fused.plasticity import synapse_arrays
@@ -43,7 +43,7 @@ class FusedProgram(Program):
     def __init__(self, plan: Plan):
         self.plan = plan
         self.compiled = compile_plan(plan)
-        self.weights = np.zeros(self.compiled.weights.size, plan.dtype)
+        self.weights = memory.zeros(self.compiled.weights.size, plan.dtype)
         self.synaptic: dict[str, NDArray[Any]] = self._synaptic()
         self.load(plan.parameters)
         self._warm_up()
@@ -136,7 +136,9 @@ class FusedSimulation(Simulation):
         layout, dtype = compiled.layout, plan.dtype
         self.layout: Layout = layout
         self.initial = _initial_state(plan, layout)
-        self.state = {key: array.copy() for key, array in self.initial.items()}
+        self.state = {
+            key: memory.zeros(array.size, array.dtype) for key, array in self.initial.items()
+        }
         self.ends: dict[str, dict[str, NDArray[Any]]] = {}
         self.means = np.zeros(max(compiled.average_size, 1), dtype)
         self.flat = np.zeros(compiled.gradients.size, dtype)
@@ -152,8 +154,10 @@ class FusedSimulation(Simulation):
             np.zeros(row_lanes(dtype.itemsize), dtype),
             np.zeros(widest + 64, np.uint8),
         )
-        sizes = [g.size * KEPT_STEPS if plan.populations[n].spikes else 0
-                 for n, g in layout.grids.items()]
+        sizes = [
+            g.size * KEPT_STEPS if plan.populations[n].spikes else 0
+            for n, g in layout.grids.items()
+        ]
         self.kept_begin = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
         self.kept_end = np.cumsum(sizes).astype(np.int64)
         self.kept_at = self.kept_begin.copy()
@@ -164,8 +168,8 @@ class FusedSimulation(Simulation):
         self.done = 0
 
     def begin(self, inputs: Mapping[tuple[str, str], NDArray[Any]]) -> None:
-        for key, array in self.initial.items():
-            self.state[key][:] = array
+        for buffer, array in self.initial.items():
+            self.state[buffer][:] = array
         for key, values in inputs.items():
             self._write(key, values)
         self.program.compiled.module.prepare(*self._buffers(), *self.scratch)
@@ -190,7 +194,7 @@ class FusedSimulation(Simulation):
             self.done, steps = self.done + ran, steps - ran
             if steps <= 0:
                 break
-        if not helpers.finite(self.state["f"]):
+        if not self.program.compiled.module.finite(self.state["f"]):
             self._find_not_finite(phase)
 
     def _run(self, phase: Phase, steps: int, average: bool) -> int:
@@ -254,8 +258,8 @@ class FusedSimulation(Simulation):
             slot = self.layout.slots[key]
             values = self.state[slot.buffer][slot.offset : slot.offset + slot.size]
             if declared.shared:
-                return values[0].copy()
-            return values[self.layout.grids[population].to_declared]
+                return np.asarray(values[0])
+            return np.asarray(values[self.layout.grids[population].to_declared])
         if key in self.layout.uniform:
             return np.full(declared.initial.shape, self.layout.uniform[key])
         if key in self.plan.shared:
@@ -296,8 +300,8 @@ class FusedSimulation(Simulation):
         return state["f"], state["d"], state["n"], state["b"], self.means, self.program.weights
 
     def _restore(self, phase: Phase) -> None:
-        for key, array in self.ends[phase.start or ""].items():
-            self.state[key][:] = array
+        for buffer, array in self.ends[phase.start or ""].items():
+            self.state[buffer][:] = array
         for key, value in phase.sets.items():
             slot = self.layout.slots[key]
             self.state[slot.buffer][slot.offset : slot.offset + slot.size] = value
@@ -317,19 +321,17 @@ class FusedSimulation(Simulation):
         for step in range(phase.steps):
             self._run(phase, 1, False)
             self.done += 1
-            if not helpers.finite(self.state["f"]):
+            if not self.program.compiled.module.finite(self.state["f"]):
                 for (population, variable), slot in self.layout.slots.items():
                     if slot.buffer == "f":
                         values = self.state["f"][slot.offset : slot.offset + slot.size]
                         bad = values[~np.isfinite(values)]
                         if bad.size:
-                            raise NotFinite(
-                                population, variable, phase.name, step, float(bad[0])
-                            )
+                            raise NotFinite(population, variable, phase.name, step, float(bad[0]))
 
 
 def _initial_state(plan: Plan, layout: Layout) -> dict[str, NDArray[Any]]:
-    state = {
+    state: dict[str, NDArray[Any]] = {
         key: np.zeros(max(size, 1), NUMPY[key] or plan.dtype) for key, size in layout.sizes.items()
     }
     for (population, variable), slot in layout.slots.items():

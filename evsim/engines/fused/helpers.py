@@ -11,43 +11,34 @@ from numba import njit
 inline = njit(nogil=True, error_model="numpy", inline="never")
 
 
-@inline  # type: ignore[untyped-decorator]
+@inline
 def clip(x: Any, low: Any, high: Any) -> Any:
     """Limit x to [low, high]; NaN stays."""
     return low if x < low else (high if x > high else x)
 
 
-@inline  # type: ignore[untyped-decorator]
+@inline
 def sign(x: Any) -> Any:
     """Return -1, 0 or 1 in the type of x."""
     zero, one = x - x, type(x)(1)
     return one if x > zero else (-one if x < zero else zero)
 
 
-@inline  # type: ignore[untyped-decorator]
+@inline
 def timestep(t: Any, dt: Any) -> Any:
     """Return the number of the step that contains t, safe against rounding (Brian2's rule)."""
     return np.int64((t + 1e-3 * dt) / dt)
 
 
-@inline  # type: ignore[untyped-decorator]
+@inline
 def modulo(x: Any, y: Any) -> Any:
     """Return x modulo y with the sign of y."""
     return x - y * np.floor(x / y)
 
 
-@inline  # type: ignore[untyped-decorator]
+@inline
 def exprel(x: Any) -> Any:
     """Return (exp(x) - 1)/x, and 1 at 0."""
     if abs(x) < 1e-16:
         return type(x)(1)
     return type(x)(np.inf) if x > 717 else type(x)(expm1(x) / x)
-
-
-@inline  # type: ignore[untyped-decorator]
-def finite(values: Any) -> bool:
-    """Whether no value is NaN or infinite."""
-    total = values[:1].sum() * 0
-    for i in range(values.size):
-        total += values[i] * 0
-    return total == 0

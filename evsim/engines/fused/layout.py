@@ -1,8 +1,9 @@
 """Where everything lies in memory.
 
-All floating-point state of a trial is one flat array with constant offsets, so that LLVM can tell the
-variables apart without checks at run time; integers, booleans and times have arrays of their own.
-Populations of shape (channel, row, column) are stored channel last: a place's channels are neighbours.
+All floating-point state of a trial is one flat array with constant offsets, so that LLVM can tell
+the variables apart without checks at run time; integers, booleans and times have arrays of their
+own. Populations of shape (channel, row, column) are stored channel last: a place's channels are
+neighbours.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Events:
-    """A list of senders in a step: memory indices in events[at:], a place's from starts[first + place].
+    """A list of senders in a step: memory indices from events[at], a place's from its start.
 
     The last of its places + 1 starts is the end of the list.
     """
@@ -97,7 +98,8 @@ class Layout:
     Attributes
     ----------
     slots : (population, variable) -> slot of state.
-    uniform : (population, variable) -> value of variables that nothing writes and that are equal for
+    uniform : (population, variable) -> value of variables that nothing writes and that are equal
+        for
         all neurons: they become literals.
     sizes : elements of each buffer.
     grids : population -> order in memory.

@@ -102,9 +102,7 @@ def _written(scope: Scope, blocks: Sequence[Block]) -> set[str]:
     return {name for name in names if scope.is_neural(name)}
 
 
-def _assign(
-    out: Lines, scope: Scope, block: Block, statement: Statement, prefix: str = ""
-) -> None:
+def _assign(out: Lines, scope: Scope, block: Block, statement: Statement, prefix: str = "") -> None:
     """Write one statement; the target's type decides the conversion."""
     renderer = scope.renderer(block)
     value = renderer.expression(statement.expr)

@@ -1,8 +1,8 @@
 """Learning code: gradients of weights and learned variables from a trial's state.
 
-Where a rule adds a product of a term of the source and a term of the target, its sum over synapses is a
-correlation of two vectors: few operations a neuron, and rows of the gradient touched only for sources
-that are not 0. Any other rule runs synapse by synapse.
+Where a rule adds a product of a term of the source and a term of the target, its sum over synapses
+is a correlation of two vectors: few operations a neuron, and rows of the gradient touched only for
+sources that are not 0. Any other rule runs synapse by synapse.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _product(node: ast.expr, negative: bool, block: Block) -> Product | str:
 
 
 class GradientLayout:
-    """Where each rule's gradient lies in a flat array, and how it becomes the parameter's gradient."""
+    """Where each rule's gradient lies in a flat array, and how it becomes the parameter's."""
 
     def __init__(self, plan: Plan, layout: Layout):
         self.plan, self.layout = plan, layout
@@ -336,9 +336,7 @@ def _add_row(out: Lines, at: str, source: str, width: int, itemsize: int) -> Non
         out.add(f"add_scaled(g, {at} + {done}, right, {source} + {done}, v, {rest})")
 
 
-def _correlate_dense(
-    out: Lines, source: Grid, target: Grid, offset: int, itemsize: int
-) -> None:
+def _correlate_dense(out: Lines, source: Grid, target: Grid, offset: int, itemsize: int) -> None:
     out.add(f"for i in range({source.size}):", "    v = left[i]", "    if v != ZERO_F:")
     out.indent += 2
     _add_row(out, f"{offset} + i * {target.size}", "0", target.size, itemsize)
@@ -384,7 +382,7 @@ def _lower_synapses(
     local: Mapping[str, Term],
     offset: int,
 ) -> None:
-    """Write the general path over `synapses[at : at + number]`, (pre, post, weight) in memory order."""
+    """Write the general path: one synapse after the other."""
     name = projection.name
     out.add(f"for s in range(pre_{name}.size):")
     out.indent += 1

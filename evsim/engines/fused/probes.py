@@ -30,9 +30,7 @@ def lower_kept(out: Lines, plan: Plan, layout: Layout) -> None:
         out.indent += 1
         out.add(f"kept_count[{at}, step] = {last} - {first}", f"j = kept_at[{at}]")
         if not grid.permuted:
-            out.add(
-                f"for e in range({first}, {last}):", "    kept[j] = events[e]", "    j += 1"
-            )
+            out.add(f"for e in range({first}, {last}):", "    kept[j] = events[e]", "    j += 1")
         else:
             _lower_sorted(out, grid.places, grid.channels, first, last)
         out.add(f"kept_at[{at}] = j")

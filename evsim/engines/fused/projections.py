@@ -1,9 +1,9 @@
 """Projections: events gather rows of weights into tiles of the target.
 
-Senders of a step are listed in memory order, so that the senders which reach one target place form a
-few contiguous slices of the list. A tile (the channels of a place, or of a stride's places) stays in
-registers while the weight rows of those slices are added to it. Tables hold the weights in the order in
-which rows are met.
+Senders of a step are listed in memory order, so that the senders which reach one target place form
+a few contiguous slices of the list. A tile (the channels of a place, or of a stride's places)
+stays in registers while the weight rows of those slices are added to it. Tables hold the weights
+in the order in which rows are met.
 """
 
 from __future__ import annotations
@@ -66,7 +66,10 @@ class Send:
     def gather(
         self, at: str, base: str, base_step: str, slice_: tuple[str, str, str, str], width: int
     ) -> str:
-        """Return the call that adds rows to the tile at `at`; `slice_` is first, span, step, number."""
+        """Return the call that adds rows to the tile at `at`.
+
+        `slice_` is first start, span, step and number of the slices.
+        """
         first, span, step, number = slice_
         head = f"f, {at}, w, {base}, {base_step}, events, starts, {first}, {span}, {step}, {number}"
         if self.values is None:
@@ -158,7 +161,10 @@ class DenseKernel(Kernel):
         slice_ = (str(send.events.first), str(sender.places), "0", "1")
         for first, count, width in tiles.groups:
             table = send.table + first * sender.size
-            at, base = f"{send.target + first} + q * {width}", f"{table} + q * {sender.size * width}"
+            at, base = (
+                f"{send.target + first} + q * {width}",
+                f"{table} + q * {sender.size * width}",
+            )
             out.add(f"for q in range({count}):")
             out.add("    " + send.gather(at, base, "0", slice_, width))
 
@@ -247,7 +253,6 @@ class ConvKernel(Kernel):
                 f"        number = min({target.rows - 1}, (y + {ph}) // {sh}) + 1 - top",
                 f"        ky = y + {ph} - top * {sh}",
                 f"        for group in range({first_group}, {last_group + 1}):",
-
                 f"            right = min({target.columns}, group + 1)",
                 f"            left = min(max(0, group - {reach - 1}), right)",
                 f"            row = ky * {reach * features}"

@@ -1,8 +1,8 @@
 """Render Brian2 expressions as typed scalar source for Numba.
 
-Every literal and conversion is written out, since float32 code would otherwise run in double. Types are
-those of the field's arithmetic: "f" (the plan's precision), "d" (float64, times), "i" and "b".
-Operations stand in the order and association of the captured statements.
+Every literal and conversion is written out, since float32 code would otherwise run in double.
+Types are those of the field's arithmetic: "f" (the plan's precision), "d" (float64, times), "i"
+and "b". Operations stand in the order and association of the captured statements.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Vector operations of constant length, as LLVM instructions inside Numba functions.
 
-LLVM guards short loops over arrays against aliasing and does not keep their sums in registers. These
-intrinsics say directly what is meant: a row of at most `LANES` bytes lives in registers while the rows
-that belong to a list of events are added to it. No operation is reassociated or contracted.
+LLVM guards short loops over arrays against aliasing and does not keep their sums in registers.
+These intrinsics say directly what is meant: a row of at most `LANES` bytes lives in registers
+while the rows that belong to a list of events are added to it. No operation is reassociated or
+contracted.
 """
 
 from __future__ import annotations
@@ -149,13 +150,14 @@ def _gather(context: Any, builder: Any, signature: Any, args: Any, scaled: bool)
     return context.get_dummy_value()
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def gather_rows(  # type: ignore[no-untyped-def]
     typingctx, dst, at, table, base, base_step, events, starts, first, span, step, slices, width
 ):
     """Add to a row of `dst` the rows of `table` that belong to events.
 
-    dst[at : at+width] += table[o_j + e*width : + width], for slices j = 0 .. slices-1 and, in each, for
+    dst[at : at+width] += table[o_j + e*width : + width], for slices j = 0 .. slices-1 and, in
+        each, for
     every event e in events[starts[p_j] : starts[p_j + span]], with p_j = first + j*step and
     o_j = base + j*base_step. `width` is a literal. Sums run in the order of slices, then events.
     """
@@ -169,10 +171,23 @@ def gather_rows(  # type: ignore[no-untyped-def]
     return types.void(dst, n, table, n, n, events, starts, n, n, n, n, width), codegen
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def gather_scaled(  # type: ignore[no-untyped-def]
-    typingctx, dst, at, table, base, base_step, events, starts, first, span, step, slices,
-    values, values_at, width,
+    typingctx,
+    dst,
+    at,
+    table,
+    base,
+    base_step,
+    events,
+    starts,
+    first,
+    span,
+    step,
+    slices,
+    values,
+    values_at,
+    width,
 ):
     """Like `gather_rows`, each row times `values[values_at + event]`."""
     if not isinstance(width, types.IntegerLiteral):
@@ -182,13 +197,11 @@ def gather_scaled(  # type: ignore[no-untyped-def]
         return _gather(context, builder, signature, args, scaled=True)
 
     n = types.intp
-    signature = types.void(
-        dst, n, table, n, n, events, starts, n, n, n, n, values, n, width
-    )
+    signature = types.void(dst, n, table, n, n, events, starts, n, n, n, n, values, n, width)
     return signature, codegen
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def add_scaled(typingctx, dst, at, src, src_at, factor, width):  # type: ignore[no-untyped-def]
     """dst[at : at+width] += factor * src[src_at : src_at+width] for a literal width."""
     if not isinstance(width, types.IntegerLiteral):
@@ -207,7 +220,7 @@ def add_scaled(typingctx, dst, at, src, src_at, factor, width):  # type: ignore[
     return types.void(dst, types.intp, src, types.intp, dst.dtype, width), codegen
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def mask_of(typingctx, flags, at, length):  # type: ignore[no-untyped-def]
     """Return the bits of flags[at : at+length] != 0, the first in bit 0; a literal length <= 64."""
     if not isinstance(length, types.IntegerLiteral) or length.literal_value > 64:
@@ -224,7 +237,7 @@ def mask_of(typingctx, flags, at, length):  # type: ignore[no-untyped-def]
     return types.uint64(flags, types.intp, length), codegen
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def lowest_bit(typingctx, mask):  # type: ignore[no-untyped-def]
     """Return the index of the lowest set bit of a mask that is not 0."""
 

@@ -1,0 +1,251 @@
+"""The reference engine: plain Brian2, one object after the other in Brian2's order.
+
+Slow and close to what a user would write by hand. Brian2 prepares its objects once; the engine then
+goes through a step's objects itself, so that phases, snapshots and shared inputs need no further run.
+It computes in float64 whatever the network's precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import brian2
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim.build import brian2_compat as compat
+from evsim.build.plan import Phase, Plan
+from evsim.build.weights import spread
+from evsim.engines.base import SCHEDULE, NotFinite, Program, Simulation, Spikes
+from evsim.engines.reference.neurons import Cells
+from evsim.engines.reference.plasticity import Learning, NeuralLearning, SynapticLearning
+from evsim.engines.reference.probes import Means, SpikeProbe
+from evsim.engines.reference.projections import Wiring, assign_sums
+
+COMPILE_FROM = 100_000
+"""Connections from which compiling Brian2's code takes less time than it saves."""
+
+SUMS = (SCHEDULE.index("groups"), -1)
+"""Slot and order of weighted sums of values, as of Brian2's `(summed)` variables."""
+
+
+def applies(plan: Plan) -> str | None:
+    """Return why the reference engine cannot run a plan, or None."""
+    return None
+
+
+class ReferenceProgram(Program):
+    """A plan for Brian2.
+
+    Parameters
+    ----------
+    target : "numpy", "cython" or "strict" (see `brian2_compat.code_target`); None picks Cython where
+        it pays off and a compiler is at hand.
+    """
+
+    def __init__(self, plan: Plan, target: compat.Target | None = None):
+        self.plan = plan
+        self.target: compat.Target = target or _choose_target(plan)
+        self.revision = 0
+        self.parameters: dict[str, NDArray[np.float64]] = {}
+        self.load(plan.parameters)
+
+    def load(self, parameters: Mapping[str, NDArray[Any]]) -> None:
+        """Take new parameters; simulations see them from their next trial on."""
+        self.revision += 1
+        self.parameters = {name: np.array(v, np.float64) for name, v in parameters.items()}
+
+    def simulation(self) -> ReferenceSimulation:
+        return ReferenceSimulation(self)
+
+    def gradients(self, total: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        shapes = [self.plan.parameters[name].shape for name in self.plan.rules]
+        ends = np.cumsum([int(np.prod(shape)) for shape in shapes], dtype=np.int64)
+        parts = np.split(np.asarray(total, np.float64), ends[:-1]) if shapes else []
+        return {
+            name: part.reshape(shape)
+            for name, part, shape in zip(self.plan.rules, parts, shapes, strict=True)
+        }
+
+    def explain(self) -> list[str]:
+        count = sum(p.geometry.synapse_count for p in self.plan.projections.values())
+        return [f"Brian2 {brian2.__version__}, {self.target} code, {count} connections"]
+
+
+class ReferenceSimulation(Simulation):
+    """Brian2 objects of one network and the state of one trial in them."""
+
+    def __init__(self, program: ReferenceProgram):
+        self.program, self.plan = program, program.plan
+        plan = self.plan
+        self.clock = compat.clock(plan.dt, "evsim_clock")
+        self.cells = {name: Cells(plan, name, self.clock) for name in plan.populations}
+        count = len(plan.projections)
+        self.wirings = {
+            p.name: Wiring(p, self.cells[p.source], self.cells[p.target], at - count, self.clock)
+            for at, p in enumerate(plan.projections.values())
+        }
+        self.step_objects = self._prepare([
+            *(cells.group for cells in self.cells.values()),
+            *(w.synapses for w in self.wirings.values() if w.synapses is not None),
+        ])
+        self.learnings = {name: self._learning(name) for name in plan.rules}
+        self._prepare([r for rule in self.learnings.values() for r in rule.runners.values()])
+        self.gradient = {name: np.zeros(plan.parameters[name].size) for name in plan.rules}
+        self.probes = {n: SpikeProbe() for n, p in plan.populations.items() if p.spikes}
+        self.revision = 0
+        self.ends: dict[str, dict[str, dict[str, NDArray[Any]]]] = {}
+        self.phase: Phase | None = None
+        self.done = 0
+        self.means = Means()
+        self.fault: NotFinite | None = None
+
+    def _prepare(self, objects: list[Any]) -> list[Any]:
+        """Let Brian2 generate the objects' code; return them in the order of its schedule."""
+        found = []
+        with compat.code_target(self.program.target):
+            for item in brian2.Network(*objects).sorted_objects:
+                if item.active:
+                    item.before_run({})
+                    found.append(item)
+        return found
+
+    def _learning(self, name: str) -> Learning:
+        rule = self.plan.rules[name]
+        if rule.projection is None:
+            return NeuralLearning(rule, self.cells[rule.population], self.clock)
+        projection = self.plan.projections[rule.projection]
+        return SynapticLearning(self.plan, rule, projection, self.cells, self.clock)
+
+    def begin(self, inputs: Mapping[tuple[str, str], NDArray[Any]]) -> None:
+        for cells in self.cells.values():
+            for variable in cells.population.variables.values():
+                cells.write(variable.name, variable.initial)
+        self._load()
+        for (population, name), values in inputs.items():
+            self.cells[population].write(name, np.asarray(values, np.float64).ravel())
+        self.ends = {"": self._state()}
+
+    def _load(self) -> None:
+        """Take the program's parameters."""
+        parameters, fresh = self.program.parameters, self.revision != self.program.revision
+        for rule in self.plan.rules.values():
+            if rule.variable is not None:
+                population = self.plan.populations[rule.population]
+                share = population.variables[rule.variable].share
+                values = spread(parameters[rule.parameter], population.shape, share)
+                self.cells[rule.population].write(rule.variable, values)
+            elif fresh:
+                self.learnings[rule.parameter].load(parameters[rule.parameter])
+        if fresh:
+            for name, wiring in self.wirings.items():
+                wiring.load(parameters[name])
+        self.revision = self.program.revision
+
+    def enter(self, phase: str) -> None:
+        self.phase = self.plan.phases[phase]
+        self.done, self.means, self.fault = 0, Means(), None
+        for name, state in self.ends[self.phase.start or ""].items():
+            self.cells[name].restore(state)
+        for (population, variable), value in self.phase.sets.items():
+            self.cells[population].write(variable, value)
+
+    def advance(self, steps: int, record: bool = False) -> None:
+        phase = self._phase()
+        for _ in range(steps):
+            self._step(phase)
+            for name, probe in self.probes.items():
+                probe.observe(self.cells[name].spiking(), record)
+            self.done += 1
+            if phase.average and self.done > phase.steps - phase.average_last:
+                self.means.observe(self.cells, phase.average)
+            found = self._not_finite(phase)
+            self.fault = (self.fault or found) if found else None
+        if self.fault is not None:
+            raise self.fault
+
+    def _step(self, phase: Phase) -> None:
+        compat.set_clock(self.clock, phase.first + self.done)
+        self._set_shared(phase.shared[self.done])
+        values = [w for w in self.wirings.values() if w.projection.sends == "value"]
+        waiting = bool(values)
+        for item in self.step_objects:
+            if waiting and (SCHEDULE.index(item.when), item.order) > SUMS:
+                assign_sums(values)
+                waiting = False
+            item.run()
+
+    def _set_shared(self, row: NDArray[np.float64]) -> None:
+        """Set the step's shared inputs in every group that declares them."""
+        for (population, name), value in zip(self.plan.shared, row, strict=True):
+            if population:
+                self.cells[population].write(name, value)
+                continue
+            for owner in (*self.cells.values(), *self.learnings.values()):
+                if name in owner.constants:
+                    owner.group.variables[name].set_value(value)
+
+    def _not_finite(self, phase: Phase) -> NotFinite | None:
+        for name, cells in self.cells.items():
+            for variable in cells.population.variables.values():
+                if variable.kind == "float":
+                    values = cells.read(variable.name)
+                    bad = values[~np.isfinite(values)]
+                    if bad.size:
+                        at = self.done - 1
+                        return NotFinite(name, variable.name, phase.name, at, float(bad.flat[0]))
+        return None
+
+    def leave(self) -> None:
+        self.ends[self._phase().name] = self._state()
+
+    def learn(self, phase: str, every_step: bool = False) -> None:
+        planned = self.plan.phases[phase]
+        row = max(self.done, 1) - 1
+        self._set_shared(planned.shared[row])
+        means = {} if every_step else self.means.means()
+        present = {key: self.cells[key[0]].read(key[1]) for key in means}
+        for (population, variable), values in means.items():
+            self.cells[population].write(variable, values)
+        for name, learning in self.learnings.items():
+            change = learning.gradient(phase, every_step)
+            if change is not None:
+                self.gradient[name] += change
+        for (population, variable), values in present.items():
+            self.cells[population].write(variable, values)
+
+    def get(self, population: str, variable: str) -> NDArray[Any]:
+        return self.cells[population].read(variable)
+
+    def take_spikes(self) -> dict[str, Spikes]:
+        return {name: probe.take() for name, probe in self.probes.items() if probe.steps}
+
+    def take_counts(self) -> dict[str, int]:
+        return {name: probe.take_total() for name, probe in self.probes.items()}
+
+    def take_gradients(self) -> NDArray[np.floating[Any]]:
+        taken = np.concatenate([np.zeros(0), *self.gradient.values()])
+        for values in self.gradient.values():
+            values[:] = 0
+        return taken
+
+    def _phase(self) -> Phase:
+        assert self.phase is not None, "enter a phase first"
+        return self.phase
+
+    def _state(self) -> dict[str, dict[str, NDArray[Any]]]:
+        return {name: cells.state() for name, cells in self.cells.items()}
+
+
+def _choose_target(plan: Plan) -> Literal["numpy", "cython"]:
+    count = sum(p.geometry.synapse_count for p in plan.projections.values())
+    return "cython" if count >= COMPILE_FROM and compat.has_compiler() else "numpy"
+
+
+def compile(plan: Plan, target: compat.Target | None = None) -> ReferenceProgram:
+    """Return the program of a plan; see `ReferenceProgram`."""
+    return ReferenceProgram(plan, target)
+
+
+__all__ = ["ReferenceProgram", "ReferenceSimulation", "applies", "compile"]

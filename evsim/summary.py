@@ -1,0 +1,112 @@
+"""What a network is before it runs: sizes, captured code, paths taken."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from evsim.build.build import build
+from evsim.build.plan import Plan
+from evsim.orchestrator.report import Reporter
+from evsim.recording.layout import Layout
+from evsim.simulate import compile_plan, learned_shapes
+from evsim.spec.schema import Network
+
+
+@dataclass(frozen=True)
+class PopulationSummary:
+    """A population's name, shape and number of neurons."""
+
+    name: str
+    shape: tuple[int, ...]
+    size: int
+
+
+@dataclass(frozen=True)
+class ProjectionSummary:
+    """A projection's kind and how many weights and synapses it has."""
+
+    name: str
+    kind: str
+    weights: int
+    synapses: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Sizes of a network; `memory` and `recording` in bytes."""
+
+    populations: tuple[PopulationSummary, ...]
+    projections: tuple[ProjectionSummary, ...]
+    parameters: int
+    synapses: int
+    memory: int
+    recording: int
+
+
+def check(network: Network) -> Summary:
+    """Build a network and return its sizes.
+
+    Raises
+    ------
+    BuildError : equations, units or initial values are wrong.
+    """
+    plan = build(network)
+    layout = Layout.from_plan(plan, network, learned_shapes(plan))
+    projections = tuple(
+        ProjectionSummary(
+            p.name,
+            type(p.geometry).__name__.lower(),
+            plan.parameters[p.name].size,
+            p.geometry.synapse_count * (2 if p.feedback_variable else 1),
+        )
+        for p in plan.projections.values()
+    )
+    trials, steps = _recorded(network, plan)
+    return Summary(
+        populations=tuple(
+            PopulationSummary(p.name, p.shape, p.size) for p in plan.populations.values()
+        ),
+        projections=projections,
+        parameters=sum(plan.parameters[name].size for name in plan.rules),
+        synapses=sum(p.synapses for p in projections),
+        memory=_memory(plan),
+        recording=layout.estimate(trials, steps, weights=network.protocol.epochs + 1),
+    )
+
+
+def _recorded(network: Network, plan: Plan) -> tuple[int, int]:
+    """Return how many trials of a run keep something, and the steps of one."""
+    split = network.data.split if network.data else None
+    each = (split.train or 0) + split.validation + (split.test or 0) if split else 1
+    kept = network.record.spikes.trials if network.record.spikes else "all"
+    per_pass = each if kept == "all" else kept if isinstance(kept, int) else len(kept)
+    return per_pass * network.protocol.epochs, sum(p.steps for p in plan.phases.values())
+
+
+def _memory(plan: Plan) -> int:
+    """Return bytes of state, snapshots and weights of a run, for each core and shared."""
+    cores = os.cpu_count() or 1
+    values = sum(p.size * (len(p.variables) + 2) for p in plan.populations.values())
+    weights = sum(p.size for p in plan.parameters.values())
+    snapshots = 2 + len(plan.phases)
+    return plan.dtype.itemsize * (cores * (values * snapshots + weights) + 8 * weights)
+
+
+def explain(network: Network, engine: str = "auto") -> str:
+    """Return the code captured from a network and the paths that an engine takes."""
+    plan = build(network)
+    lines = []
+    for block in plan.blocks:
+        lines.append(f"{block.name}  ({block.when}, {block.template})")
+        lines += [f"    once    {statement}" for statement in block.scalar]
+        lines += [f"    each    {statement}" for statement in block.vector]
+        lines += [f"    guard   {name} where {guard}" for name, guard in block.guards.items()]
+    for name, rule in plan.rules.items():
+        for moment in ("at_end", "every_step"):
+            for phase, block in getattr(rule, moment).items():
+                lines.append(f"learning of {name}  ({moment} of {phase})")
+                lines += [f"    once    {statement}" for statement in block.scalar]
+                lines += [f"    each    {statement}" for statement in block.vector]
+    program, chosen = compile_plan(plan, engine, Reporter())
+    return "\n".join([*lines, "", f"engine: {chosen}", *program.explain()])
