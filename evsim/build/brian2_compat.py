@@ -26,7 +26,7 @@ from brian2.units.fundamentalunits import get_or_create_dimension
 from brian2.utils.stringtools import get_identifiers
 
 from evsim import units
-from evsim.build.plan import NeuronCode
+from evsim.build.plan import NeuronCode, Variable
 
 brian2.BrianLogger.suppress_hierarchy("brian2.stateupdaters.base")
 logging.getLogger("brian2").setLevel(logging.ERROR)
@@ -77,6 +77,12 @@ def equations_text(code: NeuronCode, extra: Iterable[str] = ()) -> str:
     """Return the equations with protocol constants as shared variables."""
     drives = [f"{name} : {unit_text(dims)} (shared)" for name, dims in code.drives.items()]
     return "\n".join([code.equations, *drives, *extra])
+
+
+def declaration(variable: Variable) -> str:
+    """Return the line of Brian2 equations that declares a variable."""
+    unit = variable.unit if variable.kind == "float" else variable.kind
+    return f"{variable.name} : {unit}" + (" (shared)" if variable.shared else "")
 
 
 def neuron_group(

@@ -186,4 +186,6 @@ def _symbol(
     if variable.name == "i" and variable.read_only:
         return Symbol("index", "i", kind="integer")
     side = {"_presynaptic_idx": "pre", "_postsynaptic_idx": "post"}.get(indices[name], "")
+    if variable.scalar and name != variable.name:
+        side = name.removeprefix(f"{variable.name}_")
     return Symbol("state", variable.name, side, kind, bool(variable.scalar))

@@ -104,12 +104,14 @@ def _shared_lines(text: str, constants: Mapping[str, tuple[float, ...]]) -> list
     return [f"{name} : {compat.unit_text(constants[name])} (shared)" for name in sorted(used)]
 
 
-def _group(population: Population, name: str, clock: Any, extra: tuple[str, ...] = ()) -> Any:
-    """Return a group that only declares a population's variables."""
+def _group(
+    population: Population, used: set[str], name: str, clock: Any, extra: tuple[str, ...] = ()
+) -> Any:
+    """Return a group that only declares those of a population's variables that code uses."""
     lines = [
-        f"{v.name} : {v.unit}" + (" (shared)" if v.shared else "")
+        compat.declaration(v)
         for v in population.variables.values()
-        if v.name not in ("lastspike", "not_refractory")
+        if v.name in used and v.name not in ("lastspike", "not_refractory")
     ]
     return brian2.NeuronGroup(1, "\n".join([*lines, *extra]), clock=clock, name=name, namespace={})
 
@@ -119,8 +121,12 @@ def _synaptic(
 ) -> Callable[[str], Block]:
     def run(text: str) -> Block:
         clock = compat.clock(1.0, "rule_clock")
-        pre = _group(source, "rule_pre", clock)
-        post = _group(target, "rule_post", clock)
+        names = compat.identifiers(text)
+        sent = {name.removesuffix("_pre") for name in names if name.endswith("_pre")}
+        # Brian2 takes a name without suffix for the target's, except what the synapse declares.
+        met = {name.removesuffix("_post") for name in names - {"w", "g", *constants}}
+        pre = _group(source, sent, "rule_pre", clock)
+        post = _group(target, met, "rule_post", clock)
         model = "\n".join(["w : 1", "g : 1", *_shared_lines(text, constants)])
         synapses = brian2.Synapses(pre, post, model, clock=clock, name="rule", namespace={})
         compat.mark_connected(synapses)
@@ -136,7 +142,7 @@ def _neural(
     def run(text: str) -> Block:
         clock = compat.clock(1.0, "rule_clock")
         extra = ("g : 1", *_shared_lines(text, constants))
-        group = _group(population, "rule", clock, extra)
+        group = _group(population, compat.identifiers(text), "rule", clock, extra)
         group.run_regularly(text, clock=clock, name="rule_code")
         return capture([group])[0]
 

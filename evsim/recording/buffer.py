@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
 import h5py
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from evsim.recording.columns import Column
 
 LIMIT = 1 << 20
-"""Bytes that wait before they are written."""
+"""Bytes that wait before they are written, unless one row has more."""
 
 
 class Buffer:
@@ -19,30 +19,36 @@ class Buffer:
 
     Attributes
     ----------
+    capacity : rows that wait at most.
     written : rows in the dataset.
-    end : rows in the dataset and waiting.
     """
 
     def __init__(self, dataset: h5py.Dataset, column: Column, written: int):
-        self.written = self.end = written
-        self._dataset, self._column = dataset, column
-        self._waiting: list[NDArray[Any]] = []
-        self._bytes = 0
+        row = math.prod(column.tail) * column.dtype.itemsize
+        self.capacity = max(1, LIMIT // row)
+        self.written = written
+        self._dataset = dataset
+        self._rows = np.empty((self.capacity, *column.tail), column.dtype)
+        self._waiting = 0
 
-    def append(self, rows: ArrayLike) -> None:
-        """Add copies of `rows`, (row, ...) or one row; write when enough wait."""
-        array = np.array(rows, self._column.dtype).reshape(-1, *self._column.tail)
-        self._waiting.append(array)
-        self.end += len(array)
-        self._bytes += array.nbytes
-        if self._bytes >= LIMIT:
-            self.write()
+    @property
+    def end(self) -> int:
+        """Rows in the dataset and waiting."""
+        return self.written + self._waiting
+
+    def append(self, values: ArrayLike) -> None:
+        """Add copies of `values`, (row, ...) or one row; write when enough wait."""
+        rows = np.asarray(values).reshape(-1, *self._rows.shape[1:])
+        for begin in range(0, len(rows), self.capacity):
+            part = rows[begin : begin + self.capacity]
+            if self._waiting + len(part) > self.capacity:
+                self.write()
+            self._rows[self._waiting : self._waiting + len(part)] = part
+            self._waiting += len(part)
 
     def write(self) -> None:
         """Hand all that waits to HDF5."""
-        if self.end > self.written:
+        if self._waiting:
             self._dataset.resize(self.end, axis=0)
-            self._dataset[self.written : self.end] = np.concatenate(self._waiting)
-        self.written = self.end
-        self._waiting.clear()
-        self._bytes = 0
+            self._dataset[self.written : self.end] = self._rows[: self._waiting]
+            self.written, self._waiting = self.end, 0

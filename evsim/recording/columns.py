@@ -41,11 +41,6 @@ class Column:
     deflate: bool = True
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def chunk_bytes(self) -> int:
-        """Size of a stored block before compression, bytes."""
-        return math.prod(self.chunk) * self.dtype.itemsize
-
     def create(self, file: h5py.File) -> None:
         """Make the empty dataset."""
         dataset = file.create_dataset(

@@ -26,6 +26,7 @@ FORMAT = "evsim recording"
 VERSION = 1
 
 _CACHE = 1 << 22
+_FLAGS = 11
 _DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError)
 
 
@@ -87,7 +88,6 @@ def open_for_writing(path: Path) -> h5py.File:
     """Open a cleanly closed recording so that it stays readable if this process is killed."""
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_libver_bounds(h5f.LIBVER_LATEST, h5f.LIBVER_LATEST)
-    access.set_fclose_degree(h5f.CLOSE_STRONG)
     access.set_cache(0, 521, _CACHE, 1.0)
     flags = h5f.ACC_RDWR | h5f.ACC_SWMR_WRITE
     return h5py.File(h5f.open(bytes(path), flags, access))
@@ -188,10 +188,11 @@ def _errno(message: str) -> int | None:
 
 
 def _open(path: Path) -> tuple[h5py.File, bool]:
-    try:
-        return h5py.File(path, "r", libver="latest"), True
-    except OSError:
-        return h5py.File(path, "r", libver="latest", swmr=True), False
+    with path.open("rb") as raw:
+        start = raw.read(_FLAGS + 1)
+    # HDF5 sets these flags in its superblock while a file is open for writing.
+    closed = len(start) <= _FLAGS or start[_FLAGS] == 0
+    return h5py.File(path, "r", libver="latest", swmr=not closed), closed
 
 
 def _check_format(file: h5py.File, path: Path) -> None:

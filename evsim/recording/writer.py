@@ -17,7 +17,7 @@ from evsim.engines.base import Spikes
 from evsim.errors import RecordingError, RunError
 from evsim.orchestrator.events import PhaseRecord, TrialRecord
 from evsim.recording import encoding, hdf5, text
-from evsim.recording.buffer import LIMIT, Buffer
+from evsim.recording.buffer import Buffer
 from evsim.recording.columns import SPLITS, columns, spikes_path, states_path
 from evsim.recording.layout import Layout
 
@@ -181,14 +181,12 @@ class Writer:
     def _copy(self, source: h5py.File, position: Mapping[str, int]) -> None:
         """Append what stands before `position` in another recording."""
         with self._writing():
-            for column in columns(self.layout):
-                rows = position[column.path]
-                # Whole blocks of the file, as many as are written at once.
-                block = column.chunk[0] * max(1, LIMIT // column.chunk_bytes)
-                for begin in range(0, rows, block):
+            for path, buffer in self._buffers.items():
+                rows = position[path]
+                for begin in range(0, rows, buffer.capacity):
                     with hdf5.reading(Path(source.filename)):
-                        data = source[column.path][begin : min(rows, begin + block)]
-                    self._append(column.path, data)
+                        data = source[path][begin : min(rows, begin + buffer.capacity)]
+                    buffer.append(data)
 
     def _append(self, path: str, rows: ArrayLike) -> None:
         self._buffers[path].append(rows)

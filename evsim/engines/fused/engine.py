@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim.build.plan import Phase, Plan
+from evsim.build.weights import spread
 from evsim.engines.base import NotFinite, Program, Simulation, Spikes
 from evsim.engines.fused import memory
 from evsim.engines.fused import projections as kernels
@@ -61,9 +62,12 @@ class FusedProgram(Program):
             if f"weights_{name}" in self.synaptic:
                 self.synaptic[f"weights_{name}"][:] = values.ravel()
         for (population, variable), (at, share) in places.parameters.places.items():
-            values = np.asarray(parameters[f"{population}.{variable}"], dtype).ravel()
+            values = np.asarray(parameters[f"{population}.{variable}"], dtype)
             if share is None:
+                declared = self.plan.populations[population]
+                values = spread(values, declared.shape, declared.variables[variable].share)
                 values = values[self.compiled.layout.grids[population].to_memory]
+            values = values.ravel()
             self.weights[at : at + values.size] = values
 
     def simulation(self) -> FusedSimulation:

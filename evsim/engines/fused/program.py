@@ -59,6 +59,9 @@ def finite(values):
 
 '''
 
+SHORTEST_LOOP = 16
+"""Channels of which a loop over one place's channels is a multiple, to be worth it."""
+
 STATE = "f, d, n, b, m, w"
 EVENTS = "flags, events, starts, counts, tile, marks"
 KEPT = "record, kept, kept_at, kept_end, kept_count"
@@ -85,8 +88,12 @@ class Weights:
             found.tables[name] = (forward, back)
         for rule in plan.rules.values():
             if rule.variable is not None:
-                share = plan.populations[rule.population].variables[rule.variable].share
-                place = found._take(plan.parameters[rule.parameter].size)
+                population = plan.populations[rule.population]
+                share = population.variables[rule.variable].share
+                if share == "channel" and not keeps_channels(population.shape):
+                    share = None
+                size = population.size if share is None else plan.parameters[rule.parameter].size
+                place = found._take(size)
                 found.parameters.places[rule.population, rule.variable] = (place, share)
         return found
 
@@ -94,6 +101,11 @@ class Weights:
         at = self.size
         self.size += -(-count // 16) * 16
         return at
+
+
+def keeps_channels(shape: tuple[int, ...]) -> bool:
+    """Whether one value a channel is kept as such: loops over so few channels would be slow."""
+    return shape[0] % SHORTEST_LOOP == 0
 
 
 @dataclass(frozen=True)
@@ -218,14 +230,14 @@ def _lower_advance(
 ) -> None:
     out.add(
         "@compiled",
-        f"def advance(first, steps, row, shared, average, {STATE}, {EVENTS}, {KEPT}):",
+        f"def advance(first, steps, done, shared, average, {STATE}, {EVENTS}, {KEPT}):",
     )
     out.indent = 1
     out.add("for step in range(steps):")
     out.indent = 2
     lower_room(out, plan, layout)
     out.add("now = first + step", "t = D(now) * DT")
-    out.add(*(f"s{at} = F(shared[row + step, {at}])" for at in range(len(plan.shared))))
+    out.add(*(f"s{at} = F(shared[done + step, {at}])" for at in range(len(plan.shared))))
     for part in _parts(plan):
         if isinstance(part, list):
             for population in dict.fromkeys(block.owner for block in part):

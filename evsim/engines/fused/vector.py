@@ -222,17 +222,22 @@ def add_scaled(typingctx, dst, at, src, src_at, factor, width):  # type: ignore[
 
 @intrinsic
 def mask_of(typingctx, flags, at, length):  # type: ignore[no-untyped-def]
-    """Return the bits of flags[at : at+length] != 0, the first in bit 0; a literal length <= 64."""
+    """Return the bits of flags[at : at+length] != 0, the first in bit 0; a literal length <= 64.
+
+    Reads up to the next power of two: flags need as many elements behind the last.
+    """
     if not isinstance(length, types.IntegerLiteral) or length.literal_value > 64:
         return None
     n = length.literal_value
+    lanes = 1 << max(n - 1, 7).bit_length()
 
     def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
         data = _Array(context, builder, signature.args[0], args[0])
-        loaded = data.load(args[1], 0, n)
-        set_ = builder.icmp_unsigned("!=", loaded, ir.Constant(loaded.type, [0] * n))
-        bits = builder.bitcast(set_, ir.IntType(n))
-        return builder.zext(bits, _I64) if n < 64 else bits
+        loaded = data.load(args[1], 0, lanes)
+        set_ = builder.icmp_unsigned("!=", loaded, ir.Constant(loaded.type, [0] * lanes))
+        bits = builder.bitcast(set_, ir.IntType(lanes))
+        bits = builder.zext(bits, _I64) if lanes < 64 else bits
+        return builder.and_(bits, ir.Constant(_I64, (1 << n) - 1)) if n < lanes else bits
 
     return types.uint64(flags, types.intp, length), codegen
 

@@ -19,7 +19,7 @@ from evsim.build.plan import Phase, Plan
 from evsim.build.weights import spread
 from evsim.engines.base import SCHEDULE, NotFinite, Program, Simulation, Spikes
 from evsim.engines.reference.neurons import Cells
-from evsim.engines.reference.plasticity import Learning, NeuralLearning, SynapticLearning
+from evsim.engines.reference.plasticity import learning
 from evsim.engines.reference.probes import Means, SpikeProbe
 from evsim.engines.reference.projections import Wiring, assign_sums
 
@@ -80,7 +80,7 @@ class ReferenceSimulation(Simulation):
         self.program, self.plan = program, program.plan
         plan = self.plan
         self.clock = compat.clock(plan.dt, "evsim_clock")
-        self.cells = {name: Cells(plan, name, self.clock) for name in plan.populations}
+        self.cells = {name: Cells(p, self.clock) for name, p in plan.populations.items()}
         count = len(plan.projections)
         self.wirings = {
             p.name: Wiring(p, self.cells[p.source], self.cells[p.target], at - count, self.clock)
@@ -90,7 +90,7 @@ class ReferenceSimulation(Simulation):
             *(cells.group for cells in self.cells.values()),
             *(w.synapses for w in self.wirings.values() if w.synapses is not None),
         ])
-        self.learnings = {name: self._learning(name) for name in plan.rules}
+        self.learnings = {n: learning(plan, r, self.clock) for n, r in plan.rules.items()}
         self._prepare([r for rule in self.learnings.values() for r in rule.runners.values()])
         self.gradient = {name: np.zeros(plan.parameters[name].size) for name in plan.rules}
         self.probes = {n: SpikeProbe() for n, p in plan.populations.items() if p.spikes}
@@ -110,13 +110,6 @@ class ReferenceSimulation(Simulation):
                     item.before_run({})
                     found.append(item)
         return found
-
-    def _learning(self, name: str) -> Learning:
-        rule = self.plan.rules[name]
-        if rule.projection is None:
-            return NeuralLearning(rule, self.cells[rule.population], self.clock)
-        projection = self.plan.projections[rule.projection]
-        return SynapticLearning(self.plan, rule, projection, self.cells, self.clock)
 
     def begin(self, inputs: Mapping[tuple[str, str], NDArray[Any]]) -> None:
         for cells in self.cells.values():
@@ -205,15 +198,15 @@ class ReferenceSimulation(Simulation):
         row = max(self.done, 1) - 1
         self._set_shared(planned.shared[row])
         means = {} if every_step else self.means.means()
-        present = {key: self.cells[key[0]].read(key[1]) for key in means}
-        for (population, variable), values in means.items():
-            self.cells[population].write(variable, values)
-        for name, learning in self.learnings.items():
-            change = learning.gradient(phase, every_step)
+
+        def read(population: str, variable: str) -> NDArray[Any]:
+            mean = means.get((population, variable))
+            return self.get(population, variable) if mean is None else mean
+
+        for name, rule in self.learnings.items():
+            change = rule.gradient(phase, every_step, read)
             if change is not None:
                 self.gradient[name] += change
-        for (population, variable), values in present.items():
-            self.cells[population].write(variable, values)
 
     def get(self, population: str, variable: str) -> NDArray[Any]:
         return self.cells[population].read(variable)
