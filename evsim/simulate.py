@@ -7,11 +7,11 @@ Read this file first; every stage is one line of `run`.
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,9 @@ from evsim.orchestrator.train import Run
 from evsim.recording.folder import RunFolder
 from evsim.recording.layout import Layout
 from evsim.recording.provenance import provenance
+from evsim.recording.reader import open_run
 from evsim.recording.writer import Writer
-from evsim.spec.parse import parse, parse_text
+from evsim.spec.parse import parse
 from evsim.spec.schema import Network
 
 
@@ -86,7 +87,7 @@ def run(
     """
     reporter = reporter or Reporter()
     plan = build(network)
-    samples = _samples(network, plan, data_dir)
+    samples = _samples(network, plan, data_dir, Path(network.source.name).parent)
     program, chosen = compile_plan(plan, engine, reporter)
     facts = {"engine": chosen, "fingerprint": plan.fingerprint, **provenance()}
     manifest = _manifest(network, facts, data_dir)
@@ -109,7 +110,8 @@ def resume(
 
     Parameters
     ----------
-    until_epochs : epochs in all, where the run shall go further than its file says.
+    until_epochs : epochs in all, where the run shall go further than its file says. A cosine
+        schedule without `epochs` of its own then ends there.
 
     Raises
     ------
@@ -117,29 +119,34 @@ def resume(
     """
     reporter = reporter or Reporter()
     found = RunFolder.open(folder)
-    overrides = [str(text) for text in found.manifest.get("overrides", [])]
-    if until_epochs is not None:
-        overrides.append(f"protocol.epochs={until_epochs}")
-    text = found.network.read_text()
-    network = parse_text(text, str(found.network), overrides)
-    plan = build(network)
-    checkpoint = read_checkpoint(_checkpoints(found))
-    if checkpoint.fingerprint != plan.fingerprint:
-        raise RecordingError(
-            Fault(
-                f"The network of '{found.path}' was changed after the run began.",
-                hint=f"restore '{found.network}', or start a new run with `evsim run`",
+    with found.lock():
+        overrides = [str(text) for text in found.manifest.get("overrides", [])]
+        if until_epochs is not None:
+            overrides.append(f"protocol.epochs={until_epochs}")
+        network = parse(found.network, overrides)
+        plan = build(network)
+        checkpoint = read_checkpoint(_checkpoints(found))
+        if checkpoint.fingerprint != plan.fingerprint:
+            raise RecordingError(
+                Fault(
+                    f"The network of '{found.path}' was changed after the run began.",
+                    hint=f"restore '{found.network}', or start a new run with `evsim run`",
+                )
             )
-        )
-    samples = _samples(network, plan, data_dir or _data_dir(found))
-    program, _ = compile_plan(plan, str(found.manifest["engine"]), reporter)
-    layout = Layout.from_plan(plan, network, learned_shapes(plan))
-    position = checkpoint.position.recording
-    with found.lock(), Writer.reopen(found.recording, layout, position) as writer:
-        found.update_manifest(overrides=overrides)
-        return _execute(
-            network, program, samples, found, writer, reporter, stop, threads, checkpoint
-        )
+        samples = _samples(network, plan, data_dir or _data_dir(found), _beside(found))
+        program, _ = compile_plan(plan, str(found.manifest.get("engine", "auto")), reporter)
+        layout = Layout.from_plan(plan, network, learned_shapes(plan))
+        position = checkpoint.position
+        if position.epoch >= network.protocol.epochs:
+            reporter.warning(
+                f"Run '{found.path}' is finished: {position.epoch} of {network.protocol.epochs} "
+                "epochs are done; `--epochs` trains further."
+            )
+        with Writer.reopen(found.recording, layout, position.recording) as writer:
+            found.update_manifest(overrides=overrides)
+            return _execute(
+                network, program, samples, found, writer, reporter, stop, threads, checkpoint
+            )
 
 
 def _execute(
@@ -164,37 +171,28 @@ def _execute(
         stop=stop or threading.Event(),
         threads=threads or os.cpu_count() or 1,
     )
+    rows: list[dict[str, Any]] = []
     if checkpoint is not None:
         work.restore(checkpoint)
-        folder.replace_metrics(_rows_before(folder, work))
+        with open_run(folder.recording) as recording:
+            rows = recording.metrics
+        folder.replace_metrics(rows)
     splits = [this.split for this in work.passes(work.position.epoch)]
     trials = sum(samples.size(split) for split in splits)
     left = network.protocol.epochs - work.position.epoch
     reporter.started(network.name, left, trials, str(folder.path))
     folder.update_manifest(status="running")
     try:
-        rows = work.execute()
-    except Interrupted:
-        folder.update_manifest(status="interrupted")
-        raise
-    except BaseException:
-        folder.update_manifest(status="failed")
+        rows += work.execute()
+    except BaseException as error:
+        # Where the disk is full, what is told must be that, not that this could not be noted.
+        with suppress(RunError):
+            interrupted = isinstance(error, Interrupted)
+            folder.update_manifest(status="interrupted" if interrupted else "failed")
         raise
     folder.update_manifest(status="finished")
     reporter.finished(rows, time.perf_counter() - begun)
     return Result(folder.path, rows)
-
-
-def _rows_before(folder: RunFolder, work: Run) -> list[dict[str, Any]]:
-    """Return the lines of metrics that were written before a checkpoint."""
-    at = work.position
-    rows = [json.loads(line) for line in folder.metrics.read_text().splitlines() if line]
-    done = [this.split for this in work.passes(at.epoch)[: at.stage]]
-    return [
-        row
-        for row in rows
-        if row["epoch"] < at.epoch or (row["epoch"] == at.epoch and row["split"] in done)
-    ]
 
 
 class _Sink:
@@ -217,15 +215,11 @@ class _Sink:
         return self.writer.commit()
 
 
-def _samples(network: Network, plan: Plan, data_dir: Path | None) -> Samples:
+def _samples(network: Network, plan: Plan, data_dir: Path | None, beside: Path) -> Samples:
     if network.data is None:
         return Samples(network, plan, None)
-    beside = Path(network.source.name).parent
     samples = Samples(network, plan, datasets.open_dataset(network.data, data_dir, beside))
-    for split in ("train", "validation", "test"):
-        if samples.size(split):
-            samples.inputs(split, 0)
-            samples.label(split, 0)
+    samples.check()
     return samples
 
 
@@ -260,7 +254,7 @@ def _manifest(network: Network, facts: Mapping[str, Any], data_dir: Path | None)
         **facts,
         "data_dir": str(data_dir.resolve()) if data_dir else None,
         "name": network.name,
-        "file": network.source.name,
+        "file": str(Path(network.source.name).resolve()),
         "overrides": list(network.source.overrides),
         "seed": network.seed,
     }
@@ -269,6 +263,11 @@ def _manifest(network: Network, facts: Mapping[str, Any], data_dir: Path | None)
 def _data_dir(folder: RunFolder) -> Path | None:
     given = folder.manifest.get("data_dir")
     return Path(given) if given else None
+
+
+def _beside(folder: RunFolder) -> Path:
+    """Return the folder of the network file that a run began with; its data's paths start there."""
+    return Path(folder.manifest.get("file", folder.network)).parent
 
 
 def _checkpoints(folder: RunFolder) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from evsim.build.phases import build_phases, constant_dimensions
 from evsim.build.plan import Block, NeuronCode, Plan, Population, Projection, Variable
 from evsim.build.rules import build_rules
 from evsim.build.weights import DEFAULT_WEIGHTS, draw, round_to_grid, shared_shape, spread
-from evsim.errors import BuildError, Fault
+from evsim.errors import BuildError, Fault, nearest
 from evsim.projections.base import Geometry
 from evsim.spec import schema
 
@@ -45,8 +46,6 @@ class _Faults:
         if name is None:
             self.add(path, compat.message(error))
         else:
-            from evsim.errors import nearest
-
             self.add(path, f"Undefined name '{name}'.", nearest(name, known or set()), name)
 
     def check(self) -> None:
@@ -307,13 +306,11 @@ def _written(
             touched.add(projection.target_variable)
         if projection.source == population.name and projection.feedback_variable:
             touched.add(projection.feedback_variable)
-    from dataclasses import replace
-
     variables = {
-        name: replace(variable, constant=name not in touched)
+        name: dataclasses.replace(variable, constant=name not in touched)
         for name, variable in population.variables.items()
     }
-    return replace(population, variables=variables)
+    return dataclasses.replace(population, variables=variables)
 
 
 def _projections(
@@ -394,7 +391,10 @@ def _columns(
 
 
 def _fingerprint(network: schema.Network) -> str:
-    """Hash of everything in a file that decides its numbers; recording does not."""
-    content = network.model_dump(mode="json", exclude={"record"})
+    """Return a hash of what decides a run's numbers: not recording, not how long it goes on."""
+    content = network.model_dump(mode="json", exclude={"record": True, "protocol": {"epochs"}})
+    for name, population in network.populations.items():
+        if population.neuron is not None:
+            content[f"neuron of {name}"] = dataclasses.asdict(models.neuron(network, name))
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
