@@ -22,7 +22,7 @@ from evsim import datasets, engines
 from evsim.build.build import build
 from evsim.build.plan import Plan
 from evsim.engines.base import Program
-from evsim.errors import EngineError, Fault, Interrupted, RecordingError
+from evsim.errors import EngineError, Fault, Interrupted, RecordingError, RunError
 from evsim.orchestrator.checkpoint import read_checkpoint
 from evsim.orchestrator.events import TrialRecord
 from evsim.orchestrator.report import Reporter

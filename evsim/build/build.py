@@ -251,6 +251,7 @@ def _variable(
         initial=initial.astype({"float": np.float64, "integer": np.int64}.get(kind, np.bool_)),
         unit=compat.unit_text(dims),
         share=share,
+        guard=getattr(variable.conditional_write, "name", None),
     )
 
 

@@ -33,6 +33,8 @@ class Variable:
     initial : (neuron,) or (), value at the start of a trial, SI units.
     unit : SI unit as text, for recordings.
     share : axis along which a learned variable has one value ("channel", "all"), or None.
+    guard : boolean variable that must hold for a projection to add to this one (`unless refractory`),
+        or None.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Variable:
     initial: NDArray[Any]
     unit: str = ""
     share: str | None = None
+    guard: str | None = None
 
 
 @dataclass(frozen=True)

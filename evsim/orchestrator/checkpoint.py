@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.errors import Fault, RecordingError
+from evsim.errors import Fault, RecordingError, RunError
 from evsim.orchestrator.metrics import Tally
 
 KEEP = 2
@@ -41,23 +41,31 @@ class Checkpoint:
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint atomically and drop old ones; return its path."""
-    folder.mkdir(exist_ok=True)
-    number = 1 + max((int(p.stem) for p in folder.glob("[0-9]*.npz")), default=0)
-    path = folder / f"{number:06d}.npz"
+    """Write a checkpoint atomically and drop old ones; return its path.
+
+    Raises
+    ------
+    RunError : it cannot be written; the ones before stay.
+    """
     meta = {
         "fingerprint": checkpoint.fingerprint,
         "position": asdict(checkpoint.position),
         "updates": checkpoint.updates,
     }
-    temporary = path.with_suffix(".tmp")
-    with open(temporary, "wb") as file:
-        np.savez(file, meta=np.array(json.dumps(meta)), **checkpoint.arrays)  # type: ignore[arg-type]
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    for old in sorted(folder.glob("[0-9]*.npz"))[:-KEEP]:
-        old.unlink()
+    try:
+        folder.mkdir(exist_ok=True)
+        number = 1 + max((int(p.stem) for p in folder.glob("[0-9]*.npz")), default=0)
+        path = folder / f"{number:06d}.npz"
+        temporary = path.with_suffix(".tmp")
+        with open(temporary, "wb") as file:
+            np.savez(file, meta=np.array(json.dumps(meta)), **checkpoint.arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        for old in sorted(folder.glob("[0-9]*.npz"))[:-KEEP]:
+            old.unlink()
+    except OSError as error:
+        raise RunError(f"Cannot write to '{folder}': {error.strerror or error}") from error
     return path
 
 

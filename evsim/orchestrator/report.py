@@ -9,9 +9,9 @@ from typing import Any
 class Reporter:
     """Takes news of a run; every method may be left out.
 
-    Calls come from one thread, in this order: `started`, then `compiling` and `compiled` where
-    something is compiled, then for each epoch `progress` while a pass over a split goes on and
-    `epoch` when it is over, at last `finished`. `warning` may come at any time.
+    Calls come from one thread, in this order: `compiling` and `compiled`, `started`, then for each
+    epoch `progress` while a pass over a split goes on and `epoch` when it is over, at last
+    `finished`. `warning` may come at any time.
     """
 
     def started(self, plan_name: str, epochs: int, trials_per_epoch: int, folder: str) -> None:

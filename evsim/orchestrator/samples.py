@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from evsim.build.plan import Plan
 from evsim.datasets import SplitData
+from evsim.datasets.base import read_field
+from evsim.errors import DataError
+from evsim.orchestrator.trial import Readout
 from evsim.spec.schema import Network
+
+SPLITS = ("train", "validation", "test")
 
 
 class Samples:
@@ -23,6 +28,44 @@ class Samples:
         if self.data is None:
             return (self.network.protocol.trials or 1) if split == "train" else 0
         return self.data.size(split)
+
+    def check(self) -> None:
+        """Look at every split's first sample and at all classes, before a run begins.
+
+        Raises
+        ------
+        DataError : a sample does not fit what it sets, or a class what reads it.
+        """
+        for split in SPLITS:
+            if self.size(split):
+                self.inputs(split, 0)
+                self._check_classes(split)
+
+    def _check_classes(self, split: str) -> None:
+        assert self.data is not None and self.network.data is not None
+        uses = [
+            (field, self.plan.populations[target.partition(".")[0]].size, f"sets '{target}'")
+            for target, text in self.network.data.fields.items()
+            for field, one_hot in [read_field(text)]
+            if one_hot
+        ]
+        readout = self.network.readout
+        if readout is not None:
+            name = Readout.of(readout).population
+            uses.append((readout.label, self.plan.populations[name].size, f"is read from '{name}'"))
+        for field, size, use in uses:
+            values = self.data.field(split, field)
+            if values.ndim != 1 or values.dtype.kind not in "biu":
+                raise DataError(
+                    f"Field '{field}' of data set '{self.data.dataset.name}' {use}, but holds no "
+                    "classes: it must have one whole number a sample."
+                )
+            if values.min() < 0 or values.max() >= size:
+                wrong = values.min() if values.min() < 0 else values.max()
+                raise DataError(
+                    f"Field '{field}' of data set '{self.data.dataset.name}' {use}, but has class "
+                    f"{wrong} and there are {size} neurons; give it one neuron a class, from 0."
+                )
 
     def label(self, split: str, index: int) -> int:
         """Return a sample's class, -1 where there is none."""

@@ -29,7 +29,7 @@ from evsim.orchestrator.metrics import Tally
 from evsim.orchestrator.optimiser import Optimiser
 from evsim.orchestrator.report import Reporter
 from evsim.orchestrator.samples import Samples
-from evsim.orchestrator.trial import Outcome, Script, Task, run_trial
+from evsim.orchestrator.trial import STOPPED, Outcome, Script, Task, run_trial
 from evsim.spec import schema
 
 SHARDS = 16
@@ -142,7 +142,11 @@ class Run:
         while self.position.done < len(order):
             done = self.position.done
             batch = range(done, min(done + this.batch, len(order)))
-            outcomes, gradient = self._batch(pool, this, order, batch)
+            try:
+                outcomes, gradient = self._batch(pool, this, order, batch)
+            except Interrupted:
+                self.save()
+                raise
             if gradient is not None:
                 mean = self.program.gradients(gradient / len(batch))
                 self.optimiser.update(mean, epoch)
@@ -157,7 +161,7 @@ class Run:
             self.reporter.progress(epoch, this.split, batch.stop, len(order), tally.error, spikes)
             if self.stop.is_set() and batch.stop < len(order):
                 self.save()
-                raise Interrupted("Stopped; everything up to the last batch is saved.")
+                raise Interrupted(STOPPED)
         row = tally.row(epoch, this.split, self.plan, self.network)
         self.sink.metrics(row)
         self.reporter.epoch(row)
@@ -165,7 +169,7 @@ class Run:
         self.position = Position(epoch, self.position.stage + 1)
         self.save()
         if self.stop.is_set():
-            raise Interrupted("Stopped; everything up to here is saved.")
+            raise Interrupted(STOPPED)
         return row
 
     def _order(self, this: Pass) -> NDArray[np.int64]:
@@ -198,7 +202,7 @@ class Run:
             simulation = self.idle.get()
             try:
                 outcomes = [
-                    run_trial(simulation, self.script, task, this.phases, this.learn)
+                    run_trial(simulation, self.script, task, this.phases, this.learn, self.stop)
                     for task in self._tasks(this, order, indices)
                 ]
                 return outcomes, simulation.take_gradients() if this.learn else None

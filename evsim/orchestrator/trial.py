@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +13,15 @@ from numpy.typing import NDArray
 
 from evsim.build.plan import Phase, Plan
 from evsim.engines.base import NotFinite, Simulation
-from evsim.errors import RunError
+from evsim.errors import Interrupted, RunError
 from evsim.orchestrator.events import PhaseRecord, TrialRecord
 from evsim.orchestrator.selection import Selection, StateSamples, Wanted
 from evsim.spec import schema
 
 LONGEST = 1000
 """Steps of one call to an engine at most, so that a run can be stopped."""
+
+STOPPED = "Stopped; everything up to the last whole batch is saved."
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,12 @@ class Outcome:
 
 
 def run_trial(
-    simulation: Simulation, script: Script, task: Task, phases: tuple[str, ...], learn: bool
+    simulation: Simulation,
+    script: Script,
+    task: Task,
+    phases: tuple[str, ...],
+    learn: bool,
+    stop: threading.Event,
 ) -> Outcome:
     """Run one trial.
 
@@ -93,9 +101,11 @@ def run_trial(
     ----------
     phases : names in the order they run.
     learn : whether learning code runs and adds to the simulation's gradients.
+    stop : ends the trial early where it is set.
 
     Raises
     ------
+    Interrupted : `stop` was set; what the simulation holds is of no use then.
     RunError : a state is not finite; names it with trial and step.
     """
     predicted, loss, residual = -1, float("nan"), float("nan")
@@ -107,7 +117,7 @@ def run_trial(
             wanted = script.selection.wanted(task.epoch, task.index, name)
             simulation.enter(name)
             window = script.settle if script.settle and script.settle.after == name else None
-            record, before = _run_phase(simulation, script, phase, wanted, window, learn)
+            record, before = _run_phase(simulation, script, phase, wanted, window, learn, stop)
             if window is not None:
                 residual = _residual(simulation, before)
             if script.readout is not None and script.readout.after == name:
@@ -149,6 +159,7 @@ def _run_phase(
     wanted: Wanted,
     settle: schema.Settle | None,
     learn: bool,
+    stop: threading.Event,
 ) -> tuple[PhaseRecord, State]:
     """Advance through a phase, stopping wherever something is looked at."""
     every_step = learn and any(phase.name in r.every_step for r in script.plan.rules.values())
@@ -158,17 +169,19 @@ def _run_phase(
     }
     before: State = {}
     done = 0
-    for stop in _stops(phase.steps, wanted.states, early, 1 if every_step else LONGEST):
-        if stop > done:
-            simulation.advance(stop - done, record=bool(wanted.spikes))
-            done = stop
+    for pause in _pauses(phase.steps, wanted.states, early, 1 if every_step else LONGEST):
+        if stop.is_set():
+            raise Interrupted(STOPPED)
+        if pause > done:
+            simulation.advance(pause - done, record=bool(wanted.spikes))
+            done = pause
             if every_step:
                 simulation.learn(phase.name, every_step=True)
-        if stop == early and settle:
+        if pause == early and settle:
             before = _settling(simulation, script.plan, settle)
         for chosen in wanted.states:
-            if (stop if chosen.at_start else stop - 1) % chosen.every == 0 and (
-                stop < phase.steps if chosen.at_start else stop > 0
+            if (pause if chosen.at_start else pause - 1) % chosen.every == 0 and (
+                pause < phase.steps if chosen.at_start else pause > 0
             ):
                 for variable in chosen.variables:
                     values = chosen.sample(simulation.get(chosen.population, variable))
@@ -186,14 +199,16 @@ def _run_phase(
     return record, before
 
 
-def _stops(steps: int, states: tuple[StateSamples, ...], early: int, longest: int) -> Iterator[int]:
+def _pauses(
+    steps: int, states: tuple[StateSamples, ...], early: int, longest: int
+) -> Iterator[int]:
     """Return the steps after which a phase pauses, ascending, from 0 to its end."""
-    stops = {0, steps, *range(longest, steps, longest)}
+    pauses = {0, steps, *range(longest, steps, longest)}
     if early >= 0:
-        stops.add(early)
+        pauses.add(early)
     for chosen in states:
-        stops.update(range(0 if chosen.at_start else 1, steps + 1, chosen.every))
-    return iter(sorted(stops))
+        pauses.update(range(0 if chosen.at_start else 1, steps + 1, chosen.every))
+    return iter(sorted(pauses))
 
 
 def _settling(simulation: Simulation, plan: Plan, settle: schema.Settle) -> State:

@@ -15,7 +15,7 @@ from evsim.recording.layout import Layout, States, count_type, neuron_type
 SPLITS = ("train", "validation", "test")
 TRIAL_COLUMNS = ("epoch", "split", "index", "sample", "label", "predicted", "residual")
 
-_SPIKE_ROWS = 1 << 18
+_SPIKE_ROWS = 1 << 16
 _ROWS = 1 << 14
 _TRIAL_ROWS = 1 << 12
 _BLOCK = 1 << 18

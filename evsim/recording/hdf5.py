@@ -6,6 +6,7 @@ A commit is a row of `/commit/lengths`: its number, a checksum, and the length o
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import zlib
@@ -27,6 +28,7 @@ VERSION = 1
 
 _CACHE = 1 << 22
 _FLAGS = 11
+_ATTEMPTS = 24
 _DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError)
 
 
@@ -86,11 +88,8 @@ def create(path: Path, layout: Layout, provenance: str) -> None:
 
 def open_for_writing(path: Path) -> h5py.File:
     """Open a cleanly closed recording so that it stays readable if this process is killed."""
-    access = h5p.create(h5p.FILE_ACCESS)
-    access.set_libver_bounds(h5f.LIBVER_LATEST, h5f.LIBVER_LATEST)
-    access.set_cache(0, 521, _CACHE, 1.0)
     flags = h5f.ACC_RDWR | h5f.ACC_SWMR_WRITE
-    return h5py.File(h5f.open(bytes(path), flags, access))
+    return h5py.File(h5f.open(bytes(path), flags, _access()))
 
 
 def abandon(file: h5py.File) -> None:
@@ -157,14 +156,23 @@ def write_commit(file: h5py.File, number: int, lengths: Mapping[str, int]) -> No
     file["commit/lengths"][number % 2] = row
 
 
-def read_commit(file: h5py.File, every: Sequence[Column]) -> tuple[int, dict[str, int]]:
+def read_commit(
+    file: h5py.File, every: Sequence[Column], live: bool = False
+) -> tuple[int, dict[str, int]]:
     """Return the number of the last commit and the length of every dataset.
+
+    Parameters
+    ----------
+    live : whether a writer may be at work, so that what is known of the file may be old.
 
     Raises
     ------
     ValueError : no commit is whole, or a dataset is shorter than it should be.
     """
-    rows = file["commit/lengths"][()]
+    commits = file["commit/lengths"]
+    if live:
+        commits.id.refresh()
+    rows = commits[()]
     if rows.shape != (2, 2 + len(every)):
         raise ValueError("its table of commits has another shape")
     whole = [row for row in rows if row[0] and row[1] == _checksum(row)]
@@ -174,6 +182,9 @@ def read_commit(file: h5py.File, every: Sequence[Column]) -> tuple[int, dict[str
     lengths = {column.path: int(n) for column, n in zip(every, last[2:], strict=True)}
     for column in every:
         dataset = file[column.path]
+        if live:
+            # After the commit was read, so that no dataset seems shorter than it says.
+            dataset.id.refresh()
         if dataset.shape[1:] != column.tail or len(dataset) < lengths[column.path]:
             raise ValueError(f"'{column.path}' is shorter than the last commit says")
         if dataset.dtype != column.dtype:
@@ -192,7 +203,30 @@ def _open(path: Path) -> tuple[h5py.File, bool]:
         start = raw.read(_FLAGS + 1)
     # HDF5 sets these flags in its superblock while a file is open for writing.
     closed = len(start) <= _FLAGS or start[_FLAGS] == 0
-    return h5py.File(path, "r", libver="latest", swmr=not closed), closed
+    if closed:
+        return h5py.File(path, "r", libver="latest"), True
+    access = _access()
+    _set_attempts(access)
+    return h5py.File(h5f.open(bytes(path), h5f.ACC_RDONLY | h5f.ACC_SWMR_READ, access)), False
+
+
+def _access() -> h5p.PropFAID:
+    access = h5p.create(h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5f.LIBVER_LATEST, h5f.LIBVER_LATEST)
+    access.set_cache(0, 521, _CACHE, 1.0)
+    return access
+
+
+def _set_attempts(access: h5p.PropFAID) -> None:
+    """Limit how often HDF5 reads what a writer may be changing.
+
+    It waits twice as long after each of 100 attempts, which on a damaged file is for ever. h5py has
+    no call for this, so it is looked up in the library that h5py has loaded.
+    """
+    with suppress(OSError, AttributeError):
+        call = ctypes.CDLL(h5p.__file__).H5Pset_metadata_read_attempts
+        call.argtypes = (ctypes.c_int64, ctypes.c_uint)
+        call(access.id, _ATTEMPTS)
 
 
 def _check_format(file: h5py.File, path: Path) -> None:

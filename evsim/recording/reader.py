@@ -52,7 +52,9 @@ class Run:
         self._file, self.layout, self.closed = hdf5.open_for_reading(path)
         try:
             with hdf5.reading(path):
-                _, self._lengths = hdf5.read_commit(self._file, columns(self.layout))
+                _, self._lengths = hdf5.read_commit(
+                    self._file, columns(self.layout), live=not self.closed
+                )
         except BaseException:
             self._file.close()
             raise
@@ -74,13 +76,10 @@ class Run:
         ------
         RecordingError : the file is damaged.
         """
-        every = columns(self.layout)
         with hdf5.reading(self.path):
-            if not self.closed:
-                self._file["commit/lengths"].id.refresh()
-                for column in every:
-                    self._file[column.path].id.refresh()
-            _, self._lengths = hdf5.read_commit(self._file, every)
+            _, self._lengths = hdf5.read_commit(
+                self._file, columns(self.layout), live=not self.closed
+            )
         for name in ("trials", "_step_offset"):
             self.__dict__.pop(name, None)
 

@@ -210,7 +210,9 @@ class Writer:
             raise ValueError(f"population '{name}' has {len(neuron)} spikes, not {count.sum()}")
         size = self.layout.population(name).size
         if len(neuron) and neuron.max() >= size:
-            raise ValueError(f"population '{name}' has {size} neurons, none of index {neuron.max()}")
+            raise ValueError(
+                f"population '{name}' has {size} neurons, none of index {neuron.max()}"
+            )
         data: NDArray[Any] = neuron
         offsets = _offsets([len(spikes.neuron) for spikes in kept])
         if self.layout.encoding == "compact":

@@ -153,6 +153,27 @@ def test_a_live_recording_shows_its_commits(tmp_path: Path) -> None:
             assert (neuron == made.phases[2].spikes["digit"].neuron).all()
 
 
+def test_another_process_reads_a_live_recording(tmp_path: Path) -> None:
+    path = tmp_path / "recording.h5"
+    process = subprocess.Popen(
+        [sys.executable, str(ENDLESS), str(path), "compact"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        seen = int(process.stdout.readline())
+        for _ in range(15):
+            with open_run(path) as run:
+                assert len(run.trials) >= seen
+                seen = len(run.trials)
+                assert_complete(run, seen)
+                run.refresh()
+                assert_complete(run, len(run.trials))
+        assert seen > 3
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_reopening_refuses_another_network_and_a_later_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "recording.h5"
     with Writer.create(path, LAYOUT, {}) as writer:
@@ -244,10 +265,21 @@ def read_all(path: Path) -> list[object]:
     return found
 
 
-def test_damage_is_reported_or_harmless(good: Path, tmp_path: Path) -> None:
-    whole, data = read_all(good), good.read_bytes()
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("killed") / "recording.h5"
+    kill_once(path, "plain", 0.05)
+    return path
+
+
+@pytest.mark.parametrize("which", ["good", "killed"])
+def test_damage_is_reported_or_harmless(
+    which: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    source: Path = request.getfixturevalue(which)
+    whole, data = read_all(source), source.read_bytes()
     path, reported = tmp_path / "recording.h5", 0
-    for place in random_for(0).integers(0, len(data), 150).tolist():
+    for place in [*range(12), *random_for(0).integers(0, len(data), 80).tolist()]:
         damaged = bytearray(data)
         damaged[place] ^= 1 << (place % 8)
         path.write_bytes(damaged)
@@ -303,5 +335,5 @@ def test_memory_does_not_grow_with_trials(tmp_path: Path) -> None:
             tracemalloc.stop()
         return used
 
-    few, many = peak(tmp_path / "few.h5", 3000), peak(tmp_path / "many.h5", 12000)
+    few, many = peak(tmp_path / "few.h5", 500), peak(tmp_path / "many.h5", 2500)
     assert many < 1.3 * few + 1_000_000

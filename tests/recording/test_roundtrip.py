@@ -188,7 +188,9 @@ def test_a_trial_reads_as_its_phases_one_after_the_other(tmp_path: Path) -> None
         assert len(neuron) == sum(len(p.spikes["hidden"].neuron) for p in record.phases)
         later, _ = run.spikes("hidden", 0, "minus")
         assert (step[-len(later) :] == later + 20).all()
-        assert run.raster("hidden", 0).sum(0).tolist() == np.bincount(neuron, minlength=400).tolist()
+        assert (
+            run.raster("hidden", 0).sum(0).tolist() == np.bincount(neuron, minlength=400).tolist()
+        )
         assert run.states("hidden", "v", 0)[0].tolist() == [0, 5, 10, 15, 20, 25]
 
 

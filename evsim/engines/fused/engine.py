@@ -15,7 +15,7 @@ from evsim.engines.fused import memory
 from evsim.engines.fused import projections as kernels
 from evsim.engines.fused.layout import Layout
 from evsim.engines.fused.plasticity import synapse_arrays
-from evsim.engines.fused.program import Compiled, compile_plan, synaptic_names
+from evsim.engines.fused.program import Compiled, Math, compile_plan, synaptic_names
 from evsim.engines.fused.render import FUNCTIONS
 from evsim.engines.fused.vector import row_lanes
 
@@ -41,9 +41,9 @@ def applies(plan: Plan) -> str | None:
 class FusedProgram(Program):
     """A plan compiled to machine code, with its weights packed in the order they are met."""
 
-    def __init__(self, plan: Plan):
+    def __init__(self, plan: Plan, math: Math = "own"):
         self.plan = plan
-        self.compiled = compile_plan(plan)
+        self.compiled = compile_plan(plan, math)
         self.weights = memory.zeros(self.compiled.weights.size, plan.dtype)
         self.synaptic: dict[str, NDArray[Any]] = self._synaptic()
         self.load(plan.parameters)
@@ -243,15 +243,14 @@ class FusedSimulation(Simulation):
             return
         planned = self.plan.phases[phase]
         row = max(self.done, 1) - 1
-        if not every_step and planned.average:
-            self.means /= self.means.dtype.type(planned.average_last)
+        means = self.means / self.means.dtype.type(max(planned.average_last, 1))
         function(
             row,
             planned.shared,
             self.flat,
             self.left,
             self.right,
-            *self._buffers(),
+            *self._buffers(means),
             *self.program.synaptic.values(),
         )
 
@@ -270,7 +269,16 @@ class FusedSimulation(Simulation):
             phase = self._phase()
             row = max(self.done, 1) - 1
             return np.asarray(phase.shared[row, self.plan.shared.index(key)])
-        raise KeyError(f"{population}.{variable} is a parameter, not a state")
+        return self._learned(population, variable)
+
+    def _learned(self, population: str, variable: str) -> NDArray[Any]:
+        """Return a learned variable's value for every neuron."""
+        at, share = self.program.compiled.weights.parameters.places[population, variable]
+        shape, grid = self.plan.populations[population].shape, self.layout.grids[population]
+        if share is None:
+            return self.program.weights[at : at + grid.size][grid.to_declared]
+        size = shape[0] if share == "channel" else 1
+        return spread(self.program.weights[at : at + size], shape, share)
 
     def take_spikes(self) -> dict[str, Spikes]:
         pieces, self.pieces = self.pieces, {}
@@ -299,9 +307,10 @@ class FusedSimulation(Simulation):
         assert self.phase is not None, "enter a phase first"
         return self.phase
 
-    def _buffers(self) -> tuple[NDArray[Any], ...]:
+    def _buffers(self, means: NDArray[Any] | None = None) -> tuple[NDArray[Any], ...]:
         state = self.state
-        return state["f"], state["d"], state["n"], state["b"], self.means, self.program.weights
+        means = self.means if means is None else means
+        return state["f"], state["d"], state["n"], state["b"], means, self.program.weights
 
     def _restore(self, phase: Phase) -> None:
         for buffer, array in self.ends[phase.start or ""].items():
@@ -347,9 +356,14 @@ def _initial_state(plan: Plan, layout: Layout) -> dict[str, NDArray[Any]]:
     return state
 
 
-def compile(plan: Plan) -> FusedProgram:
-    """Return the compiled program of a plan."""
-    return FusedProgram(plan)
+def compile(plan: Plan, math: Math = "own") -> FusedProgram:
+    """Return the compiled program of a plan.
+
+    Parameters
+    ----------
+    math : "own" exponentials and logarithms, the same everywhere, or "libm", the C library's.
+    """
+    return FusedProgram(plan, math)
 
 
 __all__ = ["Compiled", "FusedProgram", "FusedSimulation", "applies", "compile"]

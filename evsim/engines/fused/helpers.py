@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import expm1
 from typing import Any
 
 import numpy as np
@@ -32,13 +31,6 @@ def timestep(t: Any, dt: Any) -> Any:
 
 @inline
 def modulo(x: Any, y: Any) -> Any:
-    """Return x modulo y with the sign of y."""
-    return x - y * np.floor(x / y)
+    """Return x modulo y with the sign of y, rounded as in Brian2's compiled code."""
+    return (x % y + y) % y
 
-
-@inline
-def exprel(x: Any) -> Any:
-    """Return (exp(x) - 1)/x, and 1 at 0."""
-    if abs(x) < 1e-16:
-        return type(x)(1)
-    return type(x)(np.inf) if x > 717 else type(x)(expm1(x) / x)

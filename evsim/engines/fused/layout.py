@@ -104,6 +104,8 @@ class Layout:
     sizes : elements of each buffer.
     grids : population -> order in memory.
     events : (population, "") -> its spikes; (population, variable) -> its values that are not 0.
+    guarded : (population, variable) -> slot for a copy of a variable that projections may only add to
+        where its guard holds.
     event_count, start_count : elements of the event lists and of their starts.
     """
 
@@ -112,6 +114,7 @@ class Layout:
     sizes: Mapping[Buffer, int]
     grids: Mapping[str, Grid]
     events: Mapping[tuple[str, str], Events]
+    guarded: Mapping[tuple[str, str], Slot]
     event_count: int
     start_count: int
 
@@ -133,6 +136,7 @@ def make_layout(plan: Plan) -> Layout:
     learned = {(r.population, r.variable) for r in plan.rules.values() if r.variable}
     given = {*plan.inputs, *learned, *plan.shared}
     given |= {key for phase in plan.phases.values() for key in phase.sets}
+    given |= set(_senders(plan))
     slots: dict[tuple[str, str], Slot] = {}
     uniform: dict[tuple[str, str], Any] = {}
     sizes: dict[Buffer, int] = {"f": 0, "d": 0, "n": 0, "b": 0}
@@ -147,12 +151,17 @@ def make_layout(plan: Plan) -> Layout:
             size = 1 if variable.shared else grids[name].size
             slots[name, key] = Slot(buffer, sizes[buffer], size)
             sizes[buffer] += _aligned(size)
+    guarded = {}
+    for name, key in _receivers(plan):
+        if plan.populations[name].variables[key].guard is not None:
+            guarded[name, key] = Slot("f", sizes["f"], grids[name].size)
+            sizes["f"] += _aligned(grids[name].size)
     events, event_count, start_count = {}, 0, 0
     for sender in _senders(plan):
         events[sender] = Events(event_count, start_count)
         event_count += _aligned(grids[sender[0]].size)
         start_count += grids[sender[0]].places + 1
-    return Layout(slots, uniform, sizes, grids, events, event_count, start_count)
+    return Layout(slots, uniform, sizes, grids, events, guarded, event_count, start_count)
 
 
 def _senders(plan: Plan) -> list[tuple[str, str]]:
@@ -164,6 +173,17 @@ def _senders(plan: Plan) -> list[tuple[str, str]]:
             if p.feedback_variable:
                 values.append((p.target, p.source_variable))
     return list(dict.fromkeys([*spiking, *values]))
+
+
+def _receivers(plan: Plan) -> list[tuple[str, str]]:
+    """Return what spikes add to."""
+    found = []
+    for p in plan.projections.values():
+        if p.sends == "spikes":
+            found.append((p.target, p.target_variable))
+            if p.feedback_variable:
+                found.append((p.source, p.feedback_variable))
+    return list(dict.fromkeys(found))
 
 
 def _is_uniform(population: Population, variable: Variable) -> bool:

@@ -24,8 +24,12 @@ def lower_blocks(out: Lines, scope: Scope, blocks: Sequence[Block]) -> None:
             _flush(out, scope, run)
             run = []
             _lower_reset(out, scope, block)
-        else:
-            run.append(block)
+            continue
+        if any(statement.op != ":=" for statement in block.scalar):
+            # Shared values change between loops, not before all of them.
+            _flush(out, scope, run)
+            run = []
+        run.append(block)
     _flush(out, scope, run)
 
 
@@ -35,6 +39,17 @@ def _flush(out: Lines, scope: Scope, blocks: list[Block]) -> None:
     body = Lines()
     _lower_scalars(out, scope, blocks)
     _lower_vectors(body, scope, blocks)
+    if body.text:
+        _loop(out, scope, body)
+    if any(block.template == "threshold" for block in blocks):
+        list_spikes(out, scope)
+    scope.locals.clear()
+    scope.loaded.clear()
+    scope.uses_channel = False
+
+
+def _loop(out: Lines, scope: Scope, body: Lines) -> None:
+    """Write a loop over all neurons around `body`."""
     grid = scope.layout.grids[scope.population]
     if scope.uses_channel and grid.places > 1:
         out.add(f"for p in range({grid.places}):")
@@ -43,43 +58,33 @@ def _flush(out: Lines, scope: Scope, blocks: list[Block]) -> None:
         out.indent += 1
         out.add(f"i = p * {grid.channels} + c", *body.text)
         out.indent -= 2
-    else:
-        out.add(f"for i in range({grid.size}):")
-        out.indent += 1
-        if scope.uses_channel:
-            out.add("c = i")
-        out.add(*body.text)
-        out.indent -= 1
-    if any(block.template == "threshold" for block in blocks):
-        list_spikes(out, scope)
-    scope.locals.clear()
-    scope.loaded.clear()
-    scope.uses_channel = False
+        return
+    out.add(f"for i in range({grid.size}):")
+    out.indent += 1
+    if scope.uses_channel:
+        out.add("c = i")
+    out.add(*body.text)
+    out.indent -= 1
 
 
 def _lower_scalars(out: Lines, scope: Scope, blocks: Sequence[Block]) -> None:
     for block in blocks:
         for statement in block.scalar:
-            name = f"{scope.population}_{block.name}_".replace(".", "_")
-            _assign(out, scope, block, statement, prefix=name)
+            _assign(out, scope, block, statement)
 
 
 def _lower_vectors(body: Lines, scope: Scope, blocks: Sequence[Block]) -> None:
-    statements = [(block, s) for block in blocks for s in block.vector]
     variables = _neural_variables(scope, blocks)
     written = sorted(_written(scope, blocks))
     for variable in variables:
         place = scope.place(variable)
         body.add(f"x_{variable} = {place.text}")
         scope.loaded[variable] = Term(f"x_{variable}", place.type)
-    threshold_after: dict[int, Block] = {}
     for block in blocks:
+        for statement in block.vector:
+            _assign(body, scope, block, statement)
         if block.template == "threshold":
-            threshold_after[id(block.vector[-1])] = block
-    for block, statement in statements:
-        _assign(body, scope, block, statement, prefix=f"{block.name}_")
-        if id(statement) in threshold_after:
-            _lower_threshold(body, scope, threshold_after[id(statement)])
+            _lower_threshold(body, scope, block)
     for variable in written:
         body.add(f"{scope.place(variable).text} = x_{variable}")
 
@@ -102,18 +107,16 @@ def _written(scope: Scope, blocks: Sequence[Block]) -> set[str]:
     return {name for name in names if scope.is_neural(name)}
 
 
-def _assign(out: Lines, scope: Scope, block: Block, statement: Statement, prefix: str = "") -> None:
+def _assign(out: Lines, scope: Scope, block: Block, statement: Statement) -> None:
     """Write one statement; the target's type decides the conversion."""
     renderer = scope.renderer(block)
     value = renderer.expression(statement.expr)
     kind = TYPES[statement.kind]
-    if statement.op == ":=" or (
-        statement.var in scope.locals and block.symbols[statement.var].role == "local"
-    ):
+    if block.symbols[statement.var].role == "local":
         if kind == "f" and value.type == "d":
             kind = "d"
         text = _with_cases(renderer, statement, kind)
-        name = scope.declare(prefix, statement.var, Term("", kind))
+        name = scope.declare(block, statement.var, kind)
         out.add(f"{name} = {text}")
         return
     target = scope.loaded.get(statement.var) or scope.place(statement.var)
@@ -146,7 +149,7 @@ def _with_cases(renderer: object, statement: Statement, kind: str) -> str:
 
 
 def _lower_threshold(body: Lines, scope: Scope, block: Block) -> None:
-    condition = scope.locals["_cond"].text
+    condition = scope.locals[block.name, "_cond"].text
     slot = scope.layout.events[scope.population, ""]
     body.add(f"flags[{slot.at} + i] = {condition}")
     if block.refractory:

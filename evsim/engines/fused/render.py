@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from evsim.errors import EngineError
 
 Type = Literal["f", "d", "i", "b"]
@@ -49,27 +51,27 @@ FUNCTIONS = frozenset(
 
 @dataclass(frozen=True)
 class Term:
-    """A piece of source and its type."""
+    """A piece of source and its type; `digits` are those of a floating-point literal."""
 
     text: str
     type: Type
+    digits: str = ""
 
     def to(self, wanted: Type) -> str:
         """Return source of the wanted type."""
         if self.type == wanted:
             return self.text
-        return f"{ {'f': 'F', 'd': 'D', 'i': 'I', 'b': 'B'}[wanted] }({self.text})".replace(" ", "")
+        return f"{wanted.upper()}({self.digits or self.text})"
 
 
 def literal(value: float | int | bool) -> Term:
-    """Return a literal; floats take the plan's precision."""
-    if isinstance(value, bool):
-        return Term(str(value), "b")
-    if isinstance(value, int):
-        return Term(f"I({value})", "i")
-    if value != value or value in (float("inf"), float("-inf")):
-        return Term(f"F({repr(value).replace('inf', 'INF').replace('nan', 'NAN')})", "f")
-    return Term(f"F({value!r})", "f")
+    """Return a literal; floats take the precision of what they are combined with."""
+    if isinstance(value, bool | np.bool_):
+        return Term(str(bool(value)), "b")
+    if isinstance(value, int | np.integer):
+        return Term(f"I({int(value)})", "i")
+    digits = repr(float(value)).replace("inf", "INF").replace("nan", "NAN")
+    return Term(f"F({digits})", "f", digits)
 
 
 class Renderer:

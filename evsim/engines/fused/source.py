@@ -43,14 +43,14 @@ class Scope:
     def __init__(self, plan: Plan, layout: Layout, parameters: Parameters, population: str):
         self.plan, self.layout, self.parameters = plan, layout, parameters
         self.population = population
-        self.locals: dict[str, Term] = {}
+        self.locals: dict[tuple[str, str], Term] = {}
         self.loaded: dict[str, Term] = {}
         self.uses_channel = False
 
-    def declare(self, prefix: str, name: str, term: Term) -> str:
+    def declare(self, block: Block, name: str, kind: Type) -> str:
         """Make a local name of a block and return its source name."""
-        unique = f"{prefix}{name}"
-        self.locals[name] = Term(unique, term.type)
+        unique = f"{block.name}_{name}"
+        self.locals[block.name, name] = Term(unique, kind)
         return unique
 
     def place(self, variable: str) -> Term:
@@ -93,8 +93,8 @@ class Scope:
         """Return a renderer for the names of a block."""
 
         def resolve(name: str) -> Term:
-            if name in self.locals:
-                return self.locals[name]
+            if (block.name, name) in self.locals:
+                return self.locals[block.name, name]
             symbol = block.symbols[name]
             if symbol.role == "literal":
                 assert symbol.value is not None

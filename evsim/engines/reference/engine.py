@@ -209,6 +209,9 @@ class ReferenceSimulation(Simulation):
                 self.gradient[name] += change
 
     def get(self, population: str, variable: str) -> NDArray[Any]:
+        if (population, variable) in self.plan.shared:
+            row = self._phase().shared[max(self.done, 1) - 1]
+            return np.asarray(row[self.plan.shared.index((population, variable))])
         return self.cells[population].read(variable)
 
     def take_spikes(self) -> dict[str, Spikes]:

@@ -65,38 +65,21 @@ class Wiring:
         if self.synapses is not None:
             self.synapses.variables["w"].set_value(self.weights)
 
-    def sums(self) -> list[tuple[Cells, str, NDArray[np.float64]]]:
-        """Return the weighted sums of values, as (population, variable, values).
+    def sums(self) -> NDArray[np.float64]:
+        """Return the weighted sum of values for every target neuron.
 
         Sums run in the order of synapses, as in Brian2's `(summed)` variables.
         """
-        projection = self.projection
-        sent, back = projection.source_variable, projection.feedback_variable
-        found = [
-            (self.target, projection.target_variable, self._sum(self.source, self.pre, self.post))
-        ]
-        if back:
-            found.append((self.source, back, self._sum(self.target, self.post, self.pre)))
-        assert sent, "the network's check asks for a variable"
-        return found
-
-    def _sum(
-        self, sender: Cells, senders: NDArray[np.int64], receivers: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        values = sender.read(self.projection.source_variable)[senders] * self.weights
-        size = (self.target if sender is self.source else self.source).population.size
-        return np.bincount(receivers, weights=values, minlength=size)
+        values = self.source.read(self.projection.source_variable)[self.pre] * self.weights
+        return np.bincount(self.post, values, minlength=self.target.population.size)
 
 
 def assign_sums(wirings: list[Wiring]) -> None:
     """Assign to every variable that receives values the sum over its projections."""
     totals: dict[tuple[str, str], NDArray[np.float64]] = {}
-    receivers: dict[str, Cells] = {}
     for wiring in wirings:
-        for cells, variable, values in wiring.sums():
-            name = cells.population.name
-            receivers[name] = cells
-            before = totals.get((name, variable))
-            totals[name, variable] = values if before is None else before + values
-    for (name, variable), values in totals.items():
-        receivers[name].write(variable, values)
+        key = (wiring.projection.target, wiring.projection.target_variable)
+        totals[key] = totals[key] + wiring.sums() if key in totals else wiring.sums()
+    for wiring in wirings:
+        variable = wiring.projection.target_variable
+        wiring.target.write(variable, totals[wiring.projection.target, variable])

@@ -1,0 +1,96 @@
+"""What will be written, before it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evsim.recording.layout import Layout, Parameter, Phase
+from evsim.spec.schema import Record
+from tests.recording.helpers import LAYOUT, PLAIN
+
+
+def test_json_gives_the_same_layout() -> None:
+    assert Layout.from_json(LAYOUT.to_json()) == LAYOUT
+    bare = replace(LAYOUT, spikes=(), states=(), parameters=())
+    assert Layout.from_json(bare.to_json()) == bare
+
+
+@dataclass
+class Variable:
+    name: str
+    kind: str = "float"
+    shared: bool = False
+    unit: str = "V"
+
+
+def plan() -> Any:
+    def population(name: str, shape: tuple[int, ...], spikes: bool) -> Any:
+        names = ("v", Variable("v")), ("n", Variable("n", "integer", unit="1"))
+        variables = {**dict(names), "nudge": Variable("nudge", shared=True)}
+        return SimpleNamespace(
+            name=name, shape=shape, spikes=spikes, variables=variables, size=int(np.prod(shape))
+        )
+
+    populations = [population("image", (1, 4, 4), False), population("out", (10,), True)]
+    return SimpleNamespace(
+        dt=1e-4,
+        precision="float64",
+        populations={p.name: p for p in populations},
+        phases={"free": SimpleNamespace(name="free", steps=7)},
+    )
+
+
+def layout(**record: Any) -> Layout:
+    network: Any = SimpleNamespace(record=Record.model_validate(record))
+    return Layout.from_plan(plan(), network, {"k1": (3, 2), "out.bias": (10,)})
+
+
+def test_nothing_is_kept_unasked() -> None:
+    made = layout()
+    assert (made.spikes, made.states, made.parameters) == ((), (), ())
+    assert made.phases == (Phase("free", 7),)
+    assert [p.name for p in made.populations] == ["image", "out"]
+
+
+def test_all_spikes_are_those_of_populations_that_spike() -> None:
+    assert layout(spikes={}).spikes == ("out",)
+    assert layout(spikes={"encoding": "compact"}).encoding == "compact"
+
+
+def test_states_have_the_width_and_type_of_what_is_sampled() -> None:
+    names = ("v", "n", "nudge")
+    made = layout(
+        states=(
+            {"population": "out", "variables": names, "neurons": 3, "every": 2},
+            {"population": "image", "variables": ("v",), "when": "end"},
+            {"population": "out", "variables": ("v",), "neurons": (9, 1)},
+        )
+    )
+    first, second, third = made.states
+    kept = [(v.name, v.dtype, v.width) for v in first.variables]
+    assert kept == [("v", "float64", 3), ("n", "int32", 3), ("nudge", "float64", 1)]
+    assert (first.neurons, first.every, first.when) == ((0, 1, 2), 2, "start")
+    assert (second.neurons, second.variables[0].width, second.when) == (None, 16, "end")
+    assert third.neurons == (9, 1)
+
+
+def test_weights_are_the_chosen_parameters() -> None:
+    both = (Parameter("k1", (3, 2)), Parameter("out.bias", (10,)))
+    assert layout(weights={}).parameters == both
+    assert layout(weights={"parameters": ("k1",)}).parameters == both[:1]
+
+
+@pytest.mark.parametrize(("encoding", "each"), [("plain", 2), ("compact", 1)])
+def test_the_estimate_counts_spikes_counts_states_and_weights(encoding: Any, each: int) -> None:
+    made = replace(PLAIN, encoding=encoding)
+    counts = 3 * 40 * (2 + 1)
+    states = 3 * (8 * 3 * 4 + 40 * 10 * 4)
+    weights = 2 * (4000 + 10 + 1) * 4
+    few = made.estimate(3, 40, {"hidden": 5.0, "digit": 0.0}, weights=2)
+    assert few == 3 * 40 * 5 * each + counts + states + weights
+    assert made.estimate(3, 40) == 3 * 40 * 410 * each + counts + states

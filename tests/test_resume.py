@@ -1,0 +1,359 @@
+"""Runs that were stopped, killed or damaged, and go on."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import evsim
+from evsim import simulate
+from evsim.errors import Interrupted, RecordingError
+from evsim.recording.folder import RunFolder
+from tests.helpers import tiny
+from tests.helpers.process import Process, evsim as command, wait_until
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.write(tmp_path_factory.mktemp("resume"))
+
+
+@pytest.fixture(scope="module")
+def whole(path: Path) -> Path:
+    """An uninterrupted run."""
+    return tiny.run(path, path.parent / "whole").folder
+
+
+def stopped(start: Callable[[threading.Event, tiny.Listener], object], at: tuple[int, str, int]):
+    """Stop what `start` does once the batch that ends `at` is done."""
+    stop = threading.Event()
+
+    def heard(*position: object) -> None:
+        if position == at:
+            stop.set()
+
+    with pytest.raises(Interrupted, match="Stopped"):
+        start(stop, tiny.Listener(heard))
+
+
+def stopped_run(path: Path, out: Path, at: tuple[int, str, int], *overrides: str) -> Path:
+    """A new run that is stopped; its folder."""
+    stopped(lambda stop, news: tiny.run(path, out, *overrides, stop=stop, reporter=news), at)
+    return (out / "tiny" / "latest").resolve()
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        (0, "train", 5),
+        (0, "train", 30),
+        (1, "train", 20),
+        (1, "train", 32),
+        (1, "validation", 5),
+        (2, "test", 9),
+    ],
+)
+def test_a_stopped_run_goes_on_to_the_same_result(
+    path: Path, whole: Path, tmp_path: Path, at: tuple[int, str, int]
+) -> None:
+    folder = stopped_run(path, tmp_path, at)
+    assert RunFolder(folder).manifest["status"] == "interrupted"
+    with evsim.open(folder) as recording:
+        last = recording.trials[-1]
+        assert (last["epoch"], last["split"], last["index"] + 1) == at
+    result = simulate.resume(folder)
+    tiny.assert_equal_runs(folder, whole)
+    assert tiny.timeless(result.metrics) == tiny.lines(whole)
+    assert RunFolder(folder).manifest["status"] == "finished"
+
+
+def test_a_pass_without_learning_goes_on_in_its_middle(path: Path, tmp_path: Path) -> None:
+    """More test images than one batch of them."""
+    arrays = tiny.arrays()
+    many = {name: np.concatenate([arrays[name]] * 70) for name in ("test_x", "test_kind")}
+    np.savez(tmp_path / "data.npz", **(arrays | many))
+    shutil.copy(path, tmp_path)
+    overrides = ("data.split.test=600", "protocol.epochs=1")
+    one = tiny.run(tmp_path / path.name, tmp_path / "whole", *overrides).folder
+    at = (0, "test", 256)
+    other = stopped_run(tmp_path / path.name, tmp_path / "stopped", at, *overrides)
+    simulate.resume(other)
+    tiny.assert_equal_runs(one, other)
+
+
+def test_a_run_may_be_stopped_again_and_again(path: Path, whole: Path, tmp_path: Path) -> None:
+    folder = stopped_run(path, tmp_path, (0, "train", 10))
+    for at in [(0, "train", 15), (0, "validation", 5), (1, "train", 5), (1, "train", 10)]:
+        stopped(lambda stop, news: simulate.resume(folder, stop=stop, reporter=news), at)
+    simulate.resume(folder, threads=1)
+    tiny.assert_equal_runs(folder, whole)
+
+
+def test_a_run_stops_inside_a_long_trial(path: Path, whole: Path, tmp_path: Path) -> None:
+    """Whoever stops a trial of hours does not wait for its end."""
+    stop = threading.Event()
+    overrides = ("protocol.phases.free.steps=90000000", "record={}")
+    threading.Timer(0.7, stop.set).start()
+    begun = time.monotonic()
+    with pytest.raises(Interrupted):
+        tiny.run(path, tmp_path, *overrides, stop=stop)
+    assert time.monotonic() - begun < 60
+    folder = (tmp_path / "tiny" / "latest").resolve()
+    assert tiny.last_checkpoint(folder).position.done == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_stop_the_command(
+    path: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    epochs = ("--set", "protocol.epochs=40")
+    process = Process("run", path, "--out", tmp_path, "--json", *epochs)
+    wait_until(lambda: process.output.count('"epoch"') > 8)
+    process.signal(number)
+    done = process.wait()
+    assert done.code == 130
+    assert "Traceback" not in done.err
+    folder = (tmp_path / "tiny" / "latest").resolve()
+    assert len(tiny.lines(folder)) < 120
+    with evsim.open(folder) as recording:
+        assert len(recording.trials) > 46
+    assert command("resume", folder, "--quiet").code == 0
+    assert len(tiny.lines(folder)) == 120
+    one = tiny.run(path, tmp_path / "whole", "protocol.epochs=40").folder
+    tiny.assert_equal_runs(folder, one)
+
+
+def test_two_signals_end_the_command_at_once(path: Path, tmp_path: Path) -> None:
+    process = Process("run", path, "--out", tmp_path, "--json", "--set", "protocol.epochs=4000")
+    wait_until(lambda: process.output.count('"epoch"') > 5)
+    process.signal(signal.SIGINT)
+    process.signal(signal.SIGTERM)
+    assert process.wait().code == 130
+    with evsim.open(tmp_path / "tiny") as recording:
+        assert len(recording.trials) > 0
+
+
+def kill_until_done(path: Path, out: Path, kills: int, epochs: int) -> int:
+    """Kill a run and what goes on with it at random moments; return the kills of the last run.
+
+    After every kill the recording reads as far as it was committed, and what it says is right.
+    """
+    chance = random.Random(kills)
+    overrides = ("--set", f"protocol.epochs={epochs}")
+    one = tiny.run(path, out / "whole", f"protocol.epochs={epochs}").folder
+    with evsim.open(one) as recording:
+        expected = recording.trials.tolist()
+        spikes = [recording.spikes("digit", row) for row in range(len(expected))]
+    folder: Path | None = None
+    done = 0
+    while True:
+        words = ("resume", folder) if folder else ("run", path, "--out", out / "killed", *overrides)
+        process = Process(*words, "--quiet")
+        if done == kills:
+            ended = process.wait()
+            assert (ended.code, ended.err) == (0, "")
+            break
+        time.sleep(chance.uniform(0.1, 0.5))
+        process.signal(signal.SIGKILL)
+        ended = process.wait()
+        done += ended.code == -signal.SIGKILL
+        if folder is None:
+            folder = _begun(out / "killed" / "tiny")
+        if folder is not None:
+            with evsim.open(folder) as recording:
+                rows = recording.trials.tolist()
+                assert rows == expected[: len(rows)]
+                for row in sorted({0, len(rows) // 2, len(rows) - 1} & set(range(len(rows)))):
+                    for mine, its in zip(recording.spikes("digit", row), spikes[row], strict=True):
+                        assert (mine == its).all()
+            assert "nothing" not in ended.err
+    assert folder is not None
+    tiny.assert_equal_runs(folder, one)
+    return done
+
+
+def _begun(runs: Path) -> Path | None:
+    """The latest run, if it came to its first checkpoint."""
+    latest = (runs / "latest").resolve()
+    return latest if any(latest.glob("checkpoints/*.npz")) else None
+
+
+def test_a_run_that_is_killed_again_and_again_comes_to_the_same_result(
+    path: Path, tmp_path: Path
+) -> None:
+    assert kill_until_done(path, tmp_path, kills=20, epochs=60) == 20
+
+
+@pytest.mark.slow
+def test_two_hundred_kills(path: Path, tmp_path: Path) -> None:
+    assert kill_until_done(path, tmp_path, kills=200, epochs=600) == 200
+
+
+def test_a_finished_run_is_left_as_it_is(path: Path, whole: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(whole, folder)
+    news = tiny.Listener()
+    result = simulate.resume(folder, reporter=news)
+    assert "is finished: 3 of 3 epochs are done" in news.warnings[0]
+    assert news.heard_all == []
+    assert tiny.timeless(result.metrics) == tiny.lines(whole)
+    tiny.assert_equal_runs(folder, whole)
+    assert RunFolder(folder).manifest["status"] == "finished"
+
+
+def test_a_finished_run_goes_on_to_more_epochs(path: Path, whole: Path, tmp_path: Path) -> None:
+    """Rates without a cosine do not depend on the number of epochs."""
+    folder = tiny.run(path, tmp_path, "protocol.epochs=1").folder
+    done = command("resume", folder, "--epochs", "2", "--quiet")
+    assert (done.code, done.out.strip()) == (0, str(folder))
+    stopped(
+        lambda stop, news: simulate.resume(folder, until_epochs=3, stop=stop, reporter=news),
+        (2, "train", 10),
+    )
+    simulate.resume(folder)
+    tiny.assert_equal_runs(folder, whole)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("rate: 0.05", "rate: 0.06"),
+        ("free: {steps: 20}", "free: {steps: 21}"),
+        ("seed: 3", "seed: 4"),
+        ("shape: [3]", "shape: [4]"),
+        ("beta: 0.2", "beta: 0.21"),
+    ],
+)
+def test_a_changed_network_is_refused(
+    path: Path, whole: Path, tmp_path: Path, change: tuple[str, str]
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    file = folder / "network.yaml"
+    assert change[0] in file.read_text()
+    file.write_text(file.read_text().replace(*change))
+    before = (folder / "recording.h5").read_bytes()
+    done = command("resume", folder, "--epochs", "4")
+    assert done.code == 2
+    assert f"The network of '{folder}' was changed after the run began." in done.err
+    assert (folder / "recording.h5").read_bytes() == before
+
+
+def test_a_change_of_what_is_recorded_is_refused(path: Path, whole: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    file = folder / "network.yaml"
+    file.write_text(file.read_text().replace("every: 4", "every: 5"))
+    with pytest.raises(RecordingError, match="holds other populations, states or phases"):
+        simulate.resume(folder, until_epochs=4)
+
+
+def test_a_faulty_network_is_reported_with_its_place(whole: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    file = folder / "network.yaml"
+    file.write_text(file.read_text().replace("dt: 1*ms", "dt: 1"))
+    done = command("resume", folder)
+    assert done.code == 2
+    assert f"{file}:2:5" in done.err
+
+
+def damage(file: Path, seed: int) -> None:
+    """Change bytes, or cut the end off."""
+    chance = np.random.default_rng(seed)
+    data = bytearray(file.read_bytes())
+    if seed % 3 == 0:
+        data = data[: chance.integers(len(data))]
+    else:
+        for place in chance.integers(0, len(data), 4):
+            data[place] ^= 1 << chance.integers(8)
+    file.write_bytes(bytes(data))
+
+
+def test_the_checkpoint_before_stands_in_for_a_damaged_one(
+    path: Path, whole: Path, tmp_path: Path
+) -> None:
+    folder = stopped_run(path, tmp_path, (1, "train", 20))
+    last = max((folder / "checkpoints").glob("*.npz"))
+    last.write_bytes(last.read_bytes()[:-100])
+    news = tiny.Listener()
+    simulate.resume(folder, reporter=news)
+    assert news.heard_all[0] == (1, "train", 5), "the epoch is begun anew"
+    tiny.assert_equal_runs(folder, whole)
+
+
+def test_damage_to_a_checkpoint_is_noticed(whole: Path, tmp_path: Path) -> None:
+    """What is read is what was written, or the checkpoint is passed over."""
+    good = tiny.learned(whole)
+    last = max((whole / "checkpoints").glob("*.npz"))
+    refused = 0
+    for seed in range(300):
+        (tmp_path / "checkpoints").mkdir(exist_ok=True)
+        file = tmp_path / "checkpoints" / last.name
+        shutil.copy(last, file)
+        damage(file, seed)
+        try:
+            assert tiny.learned(tmp_path) == good
+        except RecordingError:
+            refused += 1
+    assert refused > 200
+
+
+@pytest.mark.parametrize("gone", ["missing", "damaged"])
+def test_a_run_without_a_checkpoint_is_refused(whole: Path, tmp_path: Path, gone: str) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    for file in (folder / "checkpoints").iterdir():
+        file.unlink() if gone == "missing" else file.write_bytes(b"nothing")
+    done = command("resume", folder)
+    assert done.code == 2
+    assert f"No usable checkpoint in '{folder / 'checkpoints'}'" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_lines_of_metrics_that_were_cut_or_lost_are_written_anew(
+    path: Path, whole: Path, tmp_path: Path
+) -> None:
+    folder = stopped_run(path, tmp_path, (1, "train", 20))
+    file = folder / "metrics.jsonl"
+    file.write_text(file.read_text()[:-30])
+    simulate.resume(folder)
+    tiny.assert_equal_runs(folder, whole)
+    file.unlink()
+    simulate.resume(folder)
+    tiny.assert_equal_runs(folder, whole)
+
+
+def test_data_beside_the_network_file_are_found_again(
+    path: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path in the file starts at its folder, wherever a run and its resumption start."""
+    monkeypatch.chdir(path.parent)
+    folder = stopped_run(Path(path.name), tmp_path, (0, "train", 20))
+    monkeypatch.chdir(tmp_path)
+    simulate.resume(folder)
+    tiny.assert_equal_runs(folder, whole)
+
+
+def test_two_processes_do_not_write_one_run(path: Path, tmp_path: Path) -> None:
+    first = Process("run", path, "--out", tmp_path, "--json", "--set", "protocol.epochs=4000")
+    wait_until(lambda: '"epoch"' in first.output)
+    folder = (tmp_path / "tiny" / "latest").resolve()
+    second = command("resume", folder)
+    assert second.code == 2
+    assert f"Run '{folder}' is being written by another process" in second.err
+    assert command("info", folder).code == 0
+    first.signal(signal.SIGTERM)
+    assert first.wait().code == 130
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    with evsim.open(folder) as recording:
+        assert recording.metrics == rows

@@ -1,0 +1,124 @@
+"""A whole run from Python: data of one's own, what the run tells and what it leaves on disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import evsim
+from evsim.simulate import Result
+from tests.helpers import tiny
+
+PHASES = {"train": 40, "validation": 20, "test": 20}
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    folder = tmp_path_factory.mktemp("run")
+    network = evsim.load(tiny.write(folder), ["protocol.epochs=2"])
+    return evsim.run(network, out=folder / "recordings")
+
+
+def test_every_pass_has_its_line_of_metrics(result: Result) -> None:
+    passes = [(row["epoch"], row["split"], row["trials"]) for row in result.metrics]
+    once = [("train", 32), ("validation", 5), ("test", 9)]
+    assert passes == [(epoch, *each) for epoch in (0, 1) for each in once]
+
+
+def test_metrics_are_the_same_everywhere(result: Result) -> None:
+    text = (result.folder / "metrics.jsonl").read_text()
+    assert [json.loads(line) for line in text.splitlines()] == result.metrics
+    with evsim.open(result.folder) as recording:
+        assert recording.metrics == result.metrics
+
+
+def test_metrics_follow_from_the_recording(result: Result) -> None:
+    with evsim.open(result.folder) as recording:
+        for row in result.metrics:
+            trials = recording.trials
+            these = (trials["epoch"] == row["epoch"]) & (trials["split"] == row["split"])
+            rows, kept = np.flatnonzero(these), trials[these]
+            assert row["error"] == np.mean(kept["predicted"] != kept["label"])
+            assert row["residual"] == pytest.approx(kept["residual"].mean(), rel=1e-12)
+            assert row["unsettled"] == np.mean(kept["residual"] > 0.05)
+            spikes = {
+                name: sum(int(recording.counts(name, int(t)).sum()) for t in rows)
+                for name in ("hidden", "digit")
+            }
+            assert row["spikes"] == sum(spikes.values()) > 0
+            steps = PHASES[row["split"]] * row["trials"]
+            activity = {"hidden": spikes["hidden"] / 8 / steps, "digit": spikes["digit"] / 3 / steps}
+            assert row["activity"] == pytest.approx(activity, abs=1e-5)
+
+
+def test_trials_name_their_samples(result: Result) -> None:
+    kinds = tiny.arrays()
+    with evsim.open(result.folder) as recording:
+        trials = recording.trials
+        for split, number in (("train", 32), ("validation", 5), ("test", 9)):
+            for epoch in (0, 1):
+                these = trials[(trials["split"] == split) & (trials["epoch"] == epoch)]
+                assert sorted(these["sample"]) == list(range(number))
+                assert these["index"].tolist() == list(range(number))
+        train = trials[trials["split"] == "train"]
+        first, second = train["sample"][:32], train["sample"][32:]
+        assert (first != second).any(), "the order changes from epoch to epoch"
+        counts = np.bincount(trials["label"][trials["split"] == "test"])
+        assert (counts == 2 * np.bincount(kinds["test_kind"])).all()
+
+
+def test_a_recording_opens_with_plain_h5py(result: Result) -> None:
+    with h5py.File(result.folder / "recording.h5", "r") as file:
+        assert file.attrs["dt"] == 1e-3
+        epochs = file["weight_epochs"][()]
+        assert epochs.tolist() == [0, 1, 2]
+        weights = file["weights/out"][()]
+        assert weights.shape == (3, 8, 3)
+        assert (weights[0] != weights[2]).any()
+        count, neuron = file["spikes/digit/count"][()], file["spikes/digit/neuron"][()]
+        assert len(count) == 2 * (32 * 40 + 14 * 20)
+        assert count.sum() == len(neuron)
+        assert neuron.max() < 3
+    with evsim.open(result.folder) as recording:
+        assert (recording.weights("out", 1) == weights[1]).all()
+
+
+def test_weights_of_the_last_checkpoint_are_the_recorded_ones(result: Result) -> None:
+    arrays = tiny.last_checkpoint(result.folder).arrays
+    with evsim.open(result.folder) as recording:
+        for name in ("k", "out", "hidden.bias", "digit.bias"):
+            assert (recording.weights(name) == arrays[f"parameter:{name}"]).all()
+
+
+def test_the_folder_says_what_made_it(result: Result) -> None:
+    assert (result.folder / "network.yaml").read_text() == tiny.NETWORK
+    manifest = json.loads((result.folder / "manifest.json").read_text())
+    assert manifest["status"] == "finished"
+    assert manifest["overrides"] == ["protocol.epochs=2"]
+    assert manifest["seed"] == 3
+    latest = result.folder.parent / "latest"
+    assert latest.resolve() == result.folder
+
+
+def test_learning_lowers_the_loss(result: Result) -> None:
+    train = [row["loss"] for row in result.metrics if row["split"] == "train"]
+    assert train[1] < train[0]
+
+
+def test_a_test_at_the_end_of_the_run_comes_once(tmp_path: Path) -> None:
+    override = ("protocol.epochs=2", "protocol.test.each=run")
+    rows = tiny.run(tiny.write(tmp_path), tmp_path / "out", *override).metrics
+    passes = [(row["epoch"], row["split"]) for row in rows]
+    assert passes == [(0, "train"), (1, "train"), (1, "validation"), (1, "test")]
+
+
+def test_samples_come_in_order_where_asked(tmp_path: Path) -> None:
+    path = tiny.write(tmp_path)
+    overrides = ("protocol.epochs=1", "protocol.order=sequential")
+    with evsim.open(tiny.run(path, tmp_path / "out", *overrides).folder) as recording:
+        trials = recording.trials
+        assert (trials["sample"] == trials["index"]).all()
