@@ -51,7 +51,10 @@ def test_metrics_follow_from_the_recording(result: Result) -> None:
             }
             assert row["spikes"] == sum(spikes.values()) > 0
             steps = PHASES[row["split"]] * row["trials"]
-            activity = {"hidden": spikes["hidden"] / 8 / steps, "digit": spikes["digit"] / 3 / steps}
+            activity = {
+                "hidden": spikes["hidden"] / 8 / steps,
+                "digit": spikes["digit"] / 3 / steps,
+            }
             assert row["activity"] == pytest.approx(activity, abs=1e-5)
 
 

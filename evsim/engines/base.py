@@ -80,8 +80,15 @@ class Simulation(ABC):
         """Return and clear the number of spikes each population sent."""
 
     @abstractmethod
-    def take_gradients(self) -> NDArray[np.floating[Any]]:
-        """Return and clear the sums of gradients, flat, in an order of the engine's own."""
+    def take_gradients(
+        self, out: NDArray[np.floating[Any]] | None = None
+    ) -> NDArray[np.floating[Any]]:
+        """Return and clear the sums of gradients, flat, in an order of the engine's own.
+
+        Parameters
+        ----------
+        out : array that an earlier call returned, to be filled anew.
+        """
 
 
 class Program(ABC):

@@ -59,8 +59,16 @@ class Optimiser:
     def _adam(self, name: str, gradient: NDArray[Any]) -> NDArray[Any]:
         real = gradient.dtype.type
         m, v = self.state[f"{name}/m"], self.state[f"{name}/v"]
-        m = m + real(1 - BETA1) * (gradient - m)
-        v = v + real(1 - BETA2) * (gradient * gradient - v)
-        self.state[f"{name}/m"], self.state[f"{name}/v"] = m, v
-        scale = np.sqrt(v / real(1 - BETA2**self.updates)) + real(EPSILON)
-        return np.asarray(m / real(1 - BETA1**self.updates) / scale)
+        work = gradient - m
+        work *= real(1 - BETA1)
+        m += work
+        np.multiply(gradient, gradient, out=work)
+        work -= v
+        work *= real(1 - BETA2)
+        v += work
+        np.divide(v, real(1 - BETA2**self.updates), out=work)
+        np.sqrt(work, out=work)
+        work += real(EPSILON)
+        step = m / real(1 - BETA1**self.updates)
+        step /= work
+        return step

@@ -34,6 +34,8 @@ from evsim.spec import schema
 
 SHARDS = 16
 TEST_BATCH = 256
+BLOCK = 1 << 15
+"""Elements of gradients that are added at a time, so that their sum stays in a core's cache."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Run:
         self.optimiser = Optimiser(self.plan)
         self.position = Position()
         self.idle: SimpleQueue[Simulation] = SimpleQueue()
+        self.sums: list[NDArray[Any] | None] = [None] * SHARDS
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""
@@ -198,26 +201,26 @@ class Run:
     ) -> tuple[list[Outcome], NDArray[np.float64] | None]:
         """Run a batch; return its outcomes in trial order and the sum of its gradients."""
 
-        def run(indices: Sequence[int]) -> tuple[list[Outcome], NDArray[Any] | None]:
+        def run(shard: int) -> list[Outcome]:
+            indices = batch[shard::SHARDS]
             simulation = self.idle.get()
             try:
                 outcomes = [
                     run_trial(simulation, self.script, task, this.phases, this.learn, self.stop)
                     for task in self._tasks(this, order, indices)
                 ]
-                return outcomes, simulation.take_gradients() if this.learn else None
+                if this.learn:
+                    self.sums[shard] = simulation.take_gradients(self.sums[shard])
+                return outcomes
             finally:
                 self.idle.put(simulation)
 
-        shards = [batch[shard::SHARDS] for shard in range(min(SHARDS, len(batch)))]
-        results = _collect([pool.submit(run, shard) for shard in shards])
-        outcomes = sorted((o for found, _ in results for o in found), key=lambda o: o.record.index)
-        total: NDArray[np.float64] | None = None
-        for _, gradient in results:
-            if gradient is not None:
-                total = np.zeros(gradient.size) if total is None else total
-                total += gradient
-        return outcomes, total
+        shards = range(min(SHARDS, len(batch)))
+        found = _collect([pool.submit(run, shard) for shard in shards])
+        outcomes = sorted((o for some in found for o in some), key=lambda o: o.record.index)
+        if not this.learn:
+            return outcomes, None
+        return outcomes, _add_up(pool, [s for s in self.sums[: len(shards)] if s is not None])
 
     def _warn(self, row: Mapping[str, Any]) -> None:
         settle = self.network.protocol.settle
@@ -227,6 +230,20 @@ class Run:
                 f"not settled at the end of phase '{settle.after}' (residual above "
                 f"{settle.tolerance:g}): give it more steps, or lower rates."
             )
+
+
+def _add_up(pool: ThreadPoolExecutor, parts: list[NDArray[Any]]) -> NDArray[np.float64]:
+    """Return the sum of flat arrays in float64, in their order; blocks of it on all threads."""
+    total = np.empty(parts[0].size)
+
+    def add(begin: int) -> None:
+        block = slice(begin, begin + BLOCK)
+        total[block] = parts[0][block]
+        for part in parts[1:]:
+            total[block] += part[block]
+
+    _collect([pool.submit(add, begin) for begin in range(0, total.size, BLOCK)])
+    return total
 
 
 def _collect(futures: list[Future[Any]]) -> list[Any]:

@@ -66,7 +66,8 @@ class Info:
         total = sum(self.spikes.values())
         if total:
             each = f"{self.spike_bytes / total:.2f} bytes a spike"
-            lines.append(f"{self.layout.encoding} encoding of {self.recorded} trials, {each}")
+            trials = "1 trial" if self.recorded == 1 else f"{self.recorded} trials"
+            lines.append(f"{self.layout.encoding} encoding of {trials}, {each}")
         return lines
 
     def _kept(self) -> list[str]:
@@ -86,18 +87,20 @@ class Info:
         return lines
 
     def _metrics(self) -> list[str]:
-        if not self.metrics:
+        columns = [c for c in ("error", "loss") if any(c in row for row in self.metrics)]
+        if not columns:
             return []
-        lines = ["", f"{'epoch':<7}{'split':<12}{'error':>9}{'loss':>10}"]
+        lines = ["", f"{'epoch':<7}{'split':<12}" + "".join(f"{name:>10}" for name in columns)]
         for row in self.metrics[-_LINES:]:
-            error = row.get("error")
-            loss = row.get("loss")
-            shown = f"{100 * error:.2f} %" if error is not None else "-"
-            lines.append(
-                f"{int(row.get('epoch', 0)) + 1:<7}{row.get('split', '')!s:<12}{shown:>9}"
-                f"{f'{loss:.4f}' if loss is not None else '-':>10}"
-            )
+            cells = "".join(f"{_cell(name, row.get(name)):>10}" for name in columns)
+            lines.append(f"{int(row.get('epoch', 0)) + 1:<7}{row.get('split', '')!s:<12}{cells}")
         return lines
+
+
+def _cell(column: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{100 * value:.2f} %" if column == "error" else f"{value:.4f}"
 
 
 def _line(name: str, value: object) -> list[str]:

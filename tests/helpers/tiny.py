@@ -45,8 +45,8 @@ projections:
     learn: contrast
   - {name: out, from: hidden, to: digit.received, kind: dense, symmetric: true, learn: contrast}
 plasticity:
-  contrast: {model: contrast, update: {rule: adam, rate: 0.01}}
-  bias_contrast: {model: bias_contrast, update: {rule: sgd, rate: 0.05, momentum: 0.5}}
+  contrast: {model: contrast, update: {rule: adam, rate: 0.005}}
+  bias_contrast: {model: bias_contrast, update: {rule: sgd, rate: 0.02, momentum: 0.5}}
 protocol:
   epochs: 3
   batch: 5

@@ -74,5 +74,3 @@ def test_what_is_recorded_of_fewer_trials_is_the_same(path: Path, alone: Path) -
 
 def test_seeds_matter(path: Path, alone: Path) -> None:
     assert tiny.learned(tiny.run(path, path.parent / "s", "seed=4").folder) != tiny.learned(alone)
-
-

@@ -37,7 +37,7 @@ def assert_complete(run: Run, trials: int) -> None:
             assert (neuron == part.spikes["hidden"].neuron).all()
             assert (run.states("hidden", "v", number, part.name)[1] == part.states[0]["v"]).all()
     assert [row["epoch"] for row in run.metrics] == list(range(3, trials + 1, 3))
-    for epoch in run.weight_epochs.tolist():
+    for epoch in run.weight_epochs[-3:].tolist():
         assert (run.weights("out", epoch) == parameters(random_for(epoch))["out"]).all()
 
 
@@ -161,7 +161,7 @@ def test_another_process_reads_a_live_recording(tmp_path: Path) -> None:
     try:
         assert process.stdout is not None
         seen = int(process.stdout.readline())
-        for _ in range(15):
+        for _ in range(8):
             with open_run(path) as run:
                 assert len(run.trials) >= seen
                 seen = len(run.trials)
@@ -279,7 +279,7 @@ def test_damage_is_reported_or_harmless(
     source: Path = request.getfixturevalue(which)
     whole, data = read_all(source), source.read_bytes()
     path, reported = tmp_path / "recording.h5", 0
-    for place in [*range(12), *random_for(0).integers(0, len(data), 80).tolist()]:
+    for place in [*range(12), *random_for(0).integers(0, len(data), 60).tolist()]:
         damaged = bytearray(data)
         damaged[place] ^= 1 << (place % 8)
         path.write_bytes(damaged)

@@ -298,8 +298,11 @@ class FusedSimulation(Simulation):
         self.counts[:] = 0
         return found
 
-    def take_gradients(self) -> NDArray[np.floating[Any]]:
-        taken = self.flat.copy()
+    def take_gradients(
+        self, out: NDArray[np.floating[Any]] | None = None
+    ) -> NDArray[np.floating[Any]]:
+        taken = np.empty_like(self.flat) if out is None else out
+        taken[:] = self.flat
         self.flat[:] = 0
         return taken
 

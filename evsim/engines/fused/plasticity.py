@@ -138,7 +138,8 @@ class GradientLayout:
             return geometry.unfold(folded.transpose(3, 2, 0, 1))
         ordered = flat.reshape(geometry.weight_shape)
         source, target = grids[projection.source], grids[projection.target]
-        return ordered[source.to_declared][:, target.to_declared]
+        ordered = ordered[source.to_declared] if source.permuted else ordered
+        return ordered[:, target.to_declared] if target.permuted else ordered
 
 
 def path(plan: Plan, rule: Rule) -> str | None:

@@ -220,7 +220,9 @@ class ReferenceSimulation(Simulation):
     def take_counts(self) -> dict[str, int]:
         return {name: probe.take_total() for name, probe in self.probes.items()}
 
-    def take_gradients(self) -> NDArray[np.floating[Any]]:
+    def take_gradients(
+        self, out: NDArray[np.floating[Any]] | None = None
+    ) -> NDArray[np.floating[Any]]:
         taken = np.concatenate([np.zeros(0), *self.gradient.values()])
         for values in self.gradient.values():
             values[:] = 0

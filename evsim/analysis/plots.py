@@ -1,0 +1,314 @@
+"""Figures of a recording as PNG files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim.analysis.convergence import activity, residuals, typical_trials
+from evsim.errors import Fault, InputError, RunError, nearest
+from evsim.recording.reader import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 160
+TICKS_UP_TO = 64
+ROWS, COLUMNS = 400, 1200
+KERNELS = 64
+
+_SPLITS = {"train": "#0072B2", "validation": "#E69F00", "test": "#D55E00"}
+_POPULATIONS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_PHASES = ("#ffffff", "#f2f4f7")
+_STYLE = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.edgecolor": "#555555",
+    "axes.labelcolor": "#333333",
+    "xtick.color": "#555555",
+    "ytick.color": "#555555",
+    "legend.frameon": False,
+    "image.interpolation": "nearest",
+}
+
+
+def plot(run: Run, what: str, out: Path, trial: int | None = None) -> None:
+    """Draw a figure of a recording as a PNG.
+
+    Parameters
+    ----------
+    what : "raster", the spikes of one trial; "accuracy", error by epoch; "convergence", residuals
+        and activity over a trial; "weights", kernels and histograms of the parameters.
+    out : file to write.
+    trial : row of `run.trials` for "raster"; by default one of the last epoch.
+
+    Raises
+    ------
+    InputError : matplotlib is missing, there is no such figure, or the recording lacks its data.
+    RunError : the file cannot be written.
+    """
+    figures: dict[str, Callable[[Figure], None]] = {
+        "raster": lambda figure: _raster(run, figure, trial),
+        "accuracy": lambda figure: _accuracy(run, figure),
+        "convergence": lambda figure: _convergence(run, figure),
+        "weights": lambda figure: _weights(run, figure),
+    }
+    if what not in figures:
+        raise InputError(Fault(f"No figure '{what}'", hint=nearest(what, figures)))
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise InputError(
+            Fault("Figures need matplotlib", hint="install it: `pip install 'evsim[plot]'`")
+        ) from None
+    with rc_context(_STYLE):
+        figure = Figure(layout="constrained")
+        figures[what](figure)
+        try:
+            figure.savefig(out, dpi=DPI, format="png")
+        except OSError as error:
+            raise RunError(f"Cannot write to '{out}': {error.strerror}") from error
+
+
+def _raster(run: Run, figure: Figure, trial: int | None) -> None:
+    """Draw one panel a population, phases marked."""
+    found = typical_trials(run)
+    if not run.layout.spikes or (trial is None and not found):
+        raise _lacking(run, "spikes", "ask for `record: {spikes: {}}`")
+    row = found[0] if trial is None else trial
+    populations = run.layout.spikes
+    heights = [max(1.0, np.log2(run.layout.population(name).size)) for name in populations]
+    figure.set_size_inches(8, 1.2 + 0.22 * sum(heights))
+    panels = figure.subplots(
+        len(populations), 1, sharex=True, squeeze=False, height_ratios=heights
+    )[:, 0]
+    for panel, name, colour in zip(panels, populations, _colours(), strict=False):
+        _spikes(run, panel, name, row, colour)
+    unit, scale = _time_unit(run, row)
+    _mark_phases(panels, run, row, scale)
+    panels[-1].set_xlabel(f"time ({unit})")
+    one = run.trials[row]
+    title = f"epoch {one['epoch'] + 1}, {one['split']} sample {one['sample']}"
+    if one["label"] >= 0:
+        title += f", label {one['label']}"
+    if one["predicted"] >= 0:
+        title += f", predicted {one['predicted']}"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+
+
+def _spikes(run: Run, panel: Axes, name: str, trial: int, colour: str) -> None:
+    """Draw ticks for a few neurons; for many, the share of neurons and steps that spike."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    size = run.layout.population(name).size
+    steps = len(run.counts(name, trial))
+    step, neuron = run.spikes(name, trial)
+    _, scale = _time_unit(run, trial)
+    width = run.layout.dt * scale
+    if size <= TICKS_UP_TO:
+        panel.vlines(step * width, neuron - 0.4, neuron + 0.4, colors=colour, linewidth=0.8)
+    else:
+        rows, columns = min(size, ROWS), min(steps, COLUMNS)
+        density, *_ = np.histogram2d(
+            neuron, step, bins=(rows, columns), range=((0, size), (0, steps))
+        )
+        top = float(np.quantile(density[density > 0], 0.9)) if density.any() else 1.0
+        panel.imshow(
+            density,
+            cmap=LinearSegmentedColormap.from_list("spikes", [(1, 1, 1, 0), colour]),
+            vmax=top,
+            aspect="auto",
+            extent=(0, steps * width, size - 0.5, -0.5),
+            zorder=2,
+        )
+    panel.set_ylim(size - 0.5, -0.5)
+    panel.set_xlim(0, steps * width)
+    shape = " x ".join(map(str, run.layout.population(name).shape))
+    panel.set_ylabel("neuron")
+    panel.set_title(f"{name}  ({shape}), {len(neuron):,} spikes", pad=4)
+
+
+def _accuracy(run: Run, figure: Figure) -> None:
+    """Draw the error of each split over the epochs."""
+    rows = [row for row in run.metrics if row.get("error") is not None]
+    if not rows:
+        raise _lacking(run, "errors", "give the network a `readout`")
+    figure.set_size_inches(6, 3.6)
+    panel = figure.subplots()
+    for split, colour in _SPLITS.items():
+        line = [(row["epoch"] + 1, 100 * row["error"]) for row in rows if row["split"] == split]
+        if line:
+            epoch, error = zip(*line, strict=True)
+            panel.plot(epoch, error, "o-", color=colour, markersize=4, label=split)
+            panel.annotate(
+                f"{split} {error[-1]:.2f} %",
+                (epoch[-1], error[-1]),
+                xytext=(7, 0),
+                textcoords="offset points",
+                color=colour,
+                va="center",
+            )
+    panel.set_ylim(bottom=0)
+    panel.set_xlabel("epoch")
+    panel.set_ylabel("error (%)")
+    panel.xaxis.get_major_locator().set_params(integer=True)
+    panel.grid(axis="y", color="#e5e5e5", linewidth=0.8)
+    panel.set_axisbelow(True)
+
+
+def _convergence(run: Run, figure: Figure) -> None:
+    """Draw a histogram of residuals and the activity of each population over a trial."""
+    found, trials = residuals(run), typical_trials(run)
+    drawn: list[Callable[[Axes], None]] = []
+    if found:
+        drawn.append(lambda panel: _residuals(panel, found))
+    if trials:
+        drawn.append(lambda panel: _activity(run, panel, trials))
+    if not drawn:
+        raise _lacking(run, "residuals and spikes", "give the protocol a `settle`")
+    figure.set_size_inches(4.6 * len(drawn), 3.4)
+    for panel, draw in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
+        draw(panel)
+
+
+def _residuals(panel: Axes, found: Mapping[str, NDArray[np.float64]]) -> None:
+    every = np.concatenate(list(found.values()))
+    positive = every[every > 0]
+    low, high = (positive.min(), positive.max()) if len(positive) else (1e-3, 1.0)
+    edges = np.geomspace(low * 0.9, high * 1.1, 40)
+    for split, values in found.items():
+        inside = np.clip(values, edges[0], edges[-1])
+        weights = np.full(len(values), 100 / len(values))
+        colour = _SPLITS[split]
+        panel.hist(inside, edges, weights=weights, histtype="stepfilled", color=colour, alpha=0.15)
+        label = f"{split}, median {np.median(values):.2g}"
+        panel.hist(inside, edges, weights=weights, histtype="step", color=colour, label=label)
+    panel.set_xscale("log")
+    panel.set_xlabel("residual")
+    panel.set_ylabel("trials (%)")
+    panel.set_title("change at the end of a trial, last epoch")
+    panel.legend()
+
+
+def _activity(run: Run, panel: Axes, trials: list[int]) -> None:
+    unit, scale = _time_unit(run, trials[0])
+    for name, colour in zip(run.layout.spikes, _colours(), strict=False):
+        share = 100 * activity(run, name, trials)
+        time = (np.arange(len(share)) + 0.5) * run.layout.dt * scale
+        panel.plot(time, share, color=colour, linewidth=1.2, label=name)
+    panel.set_xlim(0, len(share) * run.layout.dt * scale)
+    panel.set_ylim(bottom=0)
+    panel.set_ylabel("neurons that spike (%)")
+    panel.set_xlabel(f"time ({unit})")
+    noun = "1 trial" if len(trials) == 1 else f"mean of {len(trials)} trials"
+    panel.set_title(f"activity, {noun}", pad=16)
+    _mark_phases([panel], run, trials[0], scale)
+    panel.legend()
+
+
+def _weights(run: Run, figure: Figure) -> None:
+    """Draw kernels as images, and below them a histogram for every epoch."""
+    names = [parameter.name for parameter in run.layout.parameters]
+    if not names or not len(run.weight_epochs):
+        raise _lacking(run, "weights", "ask for `record: {weights: {}}`")
+    images = {name: _kernels(run, name) for name in names}
+    rows = 2 if any(image is not None for image in images.values()) else 1
+    figure.set_size_inches(2.6 * len(names) + 0.8, 2.6 * rows)
+    panels = figure.subplots(rows, len(names), squeeze=False)
+    for column, name in enumerate(names):
+        image = images[name]
+        if rows == 2 and image is None:
+            panels[0, column].set_axis_off()
+        elif image is not None:
+            _mosaic(panels[0, column], image, name)
+        _histograms(run, panels[-1, column], name, titled=image is None)
+
+
+def _kernels(run: Run, name: str) -> NDArray[np.floating[Any]] | None:
+    """Return the last weights as pictures, (picture, row, column); None where they are none."""
+    weights = run.weights(name)
+    if weights.ndim == 4:
+        return weights[:, 0][:KERNELS]
+    if weights.ndim == 2:
+        for population in run.layout.populations:
+            if population.size == len(weights) and population.shape[:-2] in ((), (1,)):
+                if len(population.shape) > 1:
+                    return weights.T[:KERNELS].reshape(-1, *population.shape[-2:])
+    return None
+
+
+def _mosaic(panel: Axes, pictures: NDArray[np.floating[Any]], name: str) -> None:
+    number, height, width = pictures.shape
+    columns = int(np.ceil(np.sqrt(number)))
+    rows = int(np.ceil(number / columns))
+    canvas = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
+    for index, picture in enumerate(pictures):
+        row, column = divmod(index, columns)
+        top, left = row * (height + 1), column * (width + 1)
+        canvas[top : top + height, left : left + width] = picture
+    limit = float(np.quantile(np.abs(pictures), 0.99)) or 1.0
+    panel.imshow(canvas, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    panel.set_axis_off()
+    panel.set_title(f"{name}\nred up to {limit:.2g}, blue down to {-limit:.2g}")
+
+
+def _histograms(run: Run, panel: Axes, name: str, titled: bool) -> None:
+    from matplotlib import colormaps
+
+    epochs = run.weight_epochs.tolist()
+    values = [run.weights(name, epoch).ravel() for epoch in epochs]
+    low, high = min(v.min() for v in values), max(v.max() for v in values)
+    edges = np.linspace(low, high if high > low else low + 1, 50)
+    colours = colormaps["viridis"](np.linspace(0.9, 0.1, len(epochs)))
+    for epoch, value, colour in zip(epochs, values, colours, strict=True):
+        label = f"epoch {epoch}" if epoch in (epochs[0], epochs[-1]) else None
+        panel.hist(value, edges, histtype="step", color=colour, label=label)
+    panel.set_yticks([])
+    panel.spines["left"].set_visible(False)
+    panel.set_xlabel("value")
+    if titled:
+        panel.set_title(name)
+    panel.legend(fontsize=7, handlelength=1)
+
+
+def _mark_phases(panels: Any, run: Run, trial: int, scale: float) -> None:
+    """Shade the phases of a trial; name them above the first panel."""
+    width = run.layout.dt * scale
+    for number, (name, (begin, end)) in enumerate(run.phases(trial).items()):
+        for panel in panels:
+            panel.axvspan(begin * width, end * width, color=_PHASES[number % 2], zorder=0, lw=0)
+            if number:
+                panel.axvline(begin * width, color="#999999", linewidth=0.8, zorder=3)
+        panels[0].annotate(
+            name,
+            ((begin + end) / 2 * width, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 4),
+            textcoords="offset points",
+            ha="center",
+            color="#555555",
+        )
+
+
+def _time_unit(run: Run, trial: int) -> tuple[str, float]:
+    """Return the unit of a trial's time axis and how many of it make a second."""
+    steps = max(end for _, end in run.phases(trial).values())
+    return ("s", 1.0) if steps * run.layout.dt > 2 else ("ms", 1e3)
+
+
+def _colours() -> list[str]:
+    return list(_POPULATIONS) * 100
+
+
+def _lacking(run: Run, noun: str, instead: str) -> InputError:
+    hint = f"{instead} in the network file and run it again"
+    return InputError(Fault(f"'{run.path}' holds no {noun} to draw", hint=hint))
