@@ -19,10 +19,10 @@ from evsim import simulate
 from evsim.errors import Interrupted, RecordingError
 from evsim.recording.folder import RunFolder
 from tests.helpers import tiny
-from tests.helpers.process import Process, evsim as command, wait_until
+from tests.helpers.process import Process
+from tests.helpers.process import evsim as command
 
-
-LONG = ("--set", "protocol.epochs=30")
+LONG = ("--set", "protocol.epochs=20")
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_signals_stop_the_command(
     path: Path, long: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     process = Process("run", path, "--out", tmp_path, "--json", *LONG)
-    wait_until(lambda: process.output.count('"epoch"') > 8)
+    process.wait_for('"epoch"', 9)
     process.signal(number)
     done = process.wait()
     assert done.code == 130
@@ -138,7 +138,7 @@ def test_signals_stop_the_command(
 
 def test_two_signals_end_the_command_at_once(path: Path, tmp_path: Path) -> None:
     process = Process("run", path, "--out", tmp_path, "--json", "--set", "protocol.epochs=4000")
-    wait_until(lambda: process.output.count('"epoch"') > 5)
+    process.wait_for('"epoch"', 6)
     process.signal(signal.SIGINT)
     process.signal(signal.SIGTERM)
     assert process.wait().code == 130
@@ -161,7 +161,7 @@ def kill_until_done(path: Path, whole: Path, out: Path, kills: int) -> None:
         new = ("run", path, "--out", out, "--set", epochs)
         process = Process(*(("resume", folder) if folder else new), "--json")
         if kill % 4:
-            wait_until(lambda process=process: '"started"' in process.output)  # type: ignore[misc]
+            process.wait_for('"started"')
         time.sleep(chance.uniform(0, 0.15 if kill % 4 else 0.5))
         process.signal(signal.SIGKILL)
         ended = process.wait()
@@ -176,7 +176,7 @@ def kill_until_done(path: Path, whole: Path, out: Path, kills: int) -> None:
                 for mine, its in zip(recording.spikes("digit", row), spikes[row], strict=True):
                     assert (mine == its).all()
     ended = command("resume", folder or "", "--quiet")
-    assert (ended.code, ended.err) == (0, "")
+    assert ended.code == 0, ended.err
     tiny.assert_equal_runs(Path(ended.out.strip()), whole)
 
 
@@ -346,7 +346,7 @@ def test_data_beside_the_network_file_are_found_again(
 
 def test_two_processes_do_not_write_one_run(path: Path, tmp_path: Path) -> None:
     first = Process("run", path, "--out", tmp_path, "--json", "--set", "protocol.epochs=4000")
-    wait_until(lambda: '"epoch"' in first.output)
+    first.wait_for('"epoch"')
     folder = (tmp_path / "tiny" / "latest").resolve()
     second = command("resume", folder)
     assert second.code == 2

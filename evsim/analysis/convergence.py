@@ -35,7 +35,8 @@ def activity(run: Run, population: str, trials: Iterable[int]) -> NDArray[np.flo
     RecordingError : a trial's spikes are not kept.
     """
     counts = [run.counts(population, trial) for trial in trials]
-    return np.mean(counts, axis=0) / run.layout.population(population).size
+    share: NDArray[np.float64] = np.mean(counts, axis=0) / run.layout.population(population).size
+    return share
 
 
 def typical_trials(run: Run) -> list[int]:

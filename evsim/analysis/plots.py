@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 DPI = 160
 TICKS_UP_TO = 64
 ROWS, COLUMNS = 400, 1200
+BINS = 250
+ACROSS = 4
 KERNELS = 64
 
 _SPLITS = {"train": "#0072B2", "validation": "#E69F00", "test": "#D55E00"}
 _POPULATIONS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _PHASES = ("#ffffff", "#f2f4f7")
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -134,11 +136,14 @@ def _spikes(run: Run, panel: Axes, name: str, trial: int, colour: str) -> None:
     panel.set_xlim(0, steps * width)
     shape = " x ".join(map(str, run.layout.population(name).shape))
     panel.set_ylabel("neuron")
-    panel.set_title(f"{name}  ({shape}), {len(neuron):,} spikes", pad=4)
+    first = panel.get_subplotspec().is_first_row()  # type: ignore[union-attr]
+    panel.set_title(f"{name}  ({shape}), {len(neuron):,} spikes", pad=18 if first else 4)
 
 
 def _accuracy(run: Run, figure: Figure) -> None:
     """Draw the error of each split over the epochs."""
+    from matplotlib.ticker import MaxNLocator
+
     rows = [row for row in run.metrics if row.get("error") is not None]
     if not rows:
         raise _lacking(run, "errors", "give the network a `readout`")
@@ -148,21 +153,15 @@ def _accuracy(run: Run, figure: Figure) -> None:
         line = [(row["epoch"] + 1, 100 * row["error"]) for row in rows if row["split"] == split]
         if line:
             epoch, error = zip(*line, strict=True)
-            panel.plot(epoch, error, "o-", color=colour, markersize=4, label=split)
-            panel.annotate(
-                f"{split} {error[-1]:.2f} %",
-                (epoch[-1], error[-1]),
-                xytext=(7, 0),
-                textcoords="offset points",
-                color=colour,
-                va="center",
-            )
+            label = f"{split}, last {error[-1]:.2f} %"
+            panel.plot(epoch, error, "o-", color=colour, markersize=4, label=label)
     panel.set_ylim(bottom=0)
     panel.set_xlabel("epoch")
     panel.set_ylabel("error (%)")
-    panel.xaxis.get_major_locator().set_params(integer=True)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.grid(axis="y", color="#e5e5e5", linewidth=0.8)
     panel.set_axisbelow(True)
+    panel.legend()
 
 
 def _convergence(run: Run, figure: Figure) -> None:
@@ -170,7 +169,8 @@ def _convergence(run: Run, figure: Figure) -> None:
     found, trials = residuals(run), typical_trials(run)
     drawn: list[Callable[[Axes], None]] = []
     if found:
-        drawn.append(lambda panel: _residuals(panel, found))
+        epoch = int(run.trials["epoch"].max()) + 1
+        drawn.append(lambda panel: _residuals(panel, found, epoch))
     if trials:
         drawn.append(lambda panel: _activity(run, panel, trials))
     if not drawn:
@@ -180,11 +180,13 @@ def _convergence(run: Run, figure: Figure) -> None:
         draw(panel)
 
 
-def _residuals(panel: Axes, found: Mapping[str, NDArray[np.float64]]) -> None:
+def _residuals(panel: Axes, found: Mapping[str, NDArray[np.float64]], epoch: int) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
     every = np.concatenate(list(found.values()))
     positive = every[every > 0]
     low, high = (positive.min(), positive.max()) if len(positive) else (1e-3, 1.0)
-    edges = np.geomspace(low * 0.9, high * 1.1, 40)
+    edges = np.geomspace(low * 0.9, high * 1.1, 40).tolist()
     for split, values in found.items():
         inside = np.clip(values, edges[0], edges[-1])
         weights = np.full(len(values), 100 / len(values))
@@ -193,44 +195,51 @@ def _residuals(panel: Axes, found: Mapping[str, NDArray[np.float64]]) -> None:
         label = f"{split}, median {np.median(values):.2g}"
         panel.hist(inside, edges, weights=weights, histtype="step", color=colour, label=label)
     panel.set_xscale("log")
+    panel.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    for formatter in (panel.xaxis.set_major_formatter, panel.xaxis.set_minor_formatter):
+        formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     panel.set_xlabel("residual")
     panel.set_ylabel("trials (%)")
-    panel.set_title("change at the end of a trial, last epoch")
+    panel.set_title(f"residuals, epoch {epoch}")
     panel.legend()
 
 
 def _activity(run: Run, panel: Axes, trials: list[int]) -> None:
     unit, scale = _time_unit(run, trials[0])
+    width = run.layout.dt * scale
     for name, colour in zip(run.layout.spikes, _colours(), strict=False):
         share = 100 * activity(run, name, trials)
-        time = (np.arange(len(share)) + 0.5) * run.layout.dt * scale
-        panel.plot(time, share, color=colour, linewidth=1.2, label=name)
-    panel.set_xlim(0, len(share) * run.layout.dt * scale)
+        edges = np.linspace(0, len(share), min(len(share), BINS) + 1).astype(int)
+        mean = np.add.reduceat(share, edges[:-1]) / np.diff(edges)
+        panel.stairs(mean, edges * width, baseline=None, color=colour, linewidth=1.2, label=name)
+        panel.set_xlim(0, len(share) * width)
     panel.set_ylim(bottom=0)
-    panel.set_ylabel("neurons that spike (%)")
+    panel.set_ylabel("neurons that spike in a step (%)")
     panel.set_xlabel(f"time ({unit})")
     noun = "1 trial" if len(trials) == 1 else f"mean of {len(trials)} trials"
-    panel.set_title(f"activity, {noun}", pad=16)
+    panel.set_title(f"activity, {noun}", pad=18)
     _mark_phases([panel], run, trials[0], scale)
     panel.legend()
 
 
 def _weights(run: Run, figure: Figure) -> None:
-    """Draw kernels as images, and below them a histogram for every epoch."""
+    """Draw the last kernels as images, and a histogram of every parameter over the epochs."""
     names = [parameter.name for parameter in run.layout.parameters]
     if not names or not len(run.weight_epochs):
         raise _lacking(run, "weights", "ask for `record: {weights: {}}`")
     images = {name: _kernels(run, name) for name in names}
-    rows = 2 if any(image is not None for image in images.values()) else 1
-    figure.set_size_inches(2.6 * len(names) + 0.8, 2.6 * rows)
-    panels = figure.subplots(rows, len(names), squeeze=False)
-    for column, name in enumerate(names):
-        image = images[name]
-        if rows == 2 and image is None:
-            panels[0, column].set_axis_off()
-        elif image is not None:
-            _mosaic(panels[0, column], image, name)
-        _histograms(run, panels[-1, column], name, titled=image is None)
+    number = len(names) + sum(image is not None for image in images.values())
+    across = min(number, ACROSS)
+    rows = -(-number // across)
+    figure.set_size_inches(2.7 * across, 2.6 * rows)
+    panels = iter(figure.subplots(rows, across, squeeze=False).ravel())
+    for name, image in images.items():
+        if image is not None:
+            _mosaic(next(panels), image, name)
+    for name in names:
+        _histograms(run, next(panels), name)
+    for panel in panels:
+        panel.set_axis_off()
 
 
 def _kernels(run: Run, name: str) -> NDArray[np.floating[Any]] | None:
@@ -258,25 +267,26 @@ def _mosaic(panel: Axes, pictures: NDArray[np.floating[Any]], name: str) -> None
     limit = float(np.quantile(np.abs(pictures), 0.99)) or 1.0
     panel.imshow(canvas, cmap="RdBu_r", vmin=-limit, vmax=limit)
     panel.set_axis_off()
-    panel.set_title(f"{name}\nred up to {limit:.2g}, blue down to {-limit:.2g}")
+    panel.set_title(f"{name}, blue {-limit:.2g} to red {limit:.2g}")
 
 
-def _histograms(run: Run, panel: Axes, name: str, titled: bool) -> None:
+def _histograms(run: Run, panel: Axes, name: str) -> None:
     from matplotlib import colormaps
 
     epochs = run.weight_epochs.tolist()
     values = [run.weights(name, epoch).ravel() for epoch in epochs]
     low, high = min(v.min() for v in values), max(v.max() for v in values)
-    edges = np.linspace(low, high if high > low else low + 1, 50)
+    bins = int(np.clip(np.sqrt(values[0].size), 5, 50))
+    edges = np.linspace(low, high if high > low else low + 1, bins + 1).tolist()
     colours = colormaps["viridis"](np.linspace(0.9, 0.1, len(epochs)))
     for epoch, value, colour in zip(epochs, values, colours, strict=True):
-        label = f"epoch {epoch}" if epoch in (epochs[0], epochs[-1]) else None
+        label = f"after epoch {epoch}" if epoch else "at the start"
+        label = label if epoch in (epochs[0], epochs[-1]) else "_"
         panel.hist(value, edges, histtype="step", color=colour, label=label)
     panel.set_yticks([])
     panel.spines["left"].set_visible(False)
     panel.set_xlabel("value")
-    if titled:
-        panel.set_title(name)
+    panel.set_title(name)
     panel.legend(fontsize=7, handlelength=1)
 
 
@@ -288,6 +298,8 @@ def _mark_phases(panels: Any, run: Run, trial: int, scale: float) -> None:
             panel.axvspan(begin * width, end * width, color=_PHASES[number % 2], zorder=0, lw=0)
             if number:
                 panel.axvline(begin * width, color="#999999", linewidth=0.8, zorder=3)
+        if len(run.phases(trial)) == 1:
+            return
         panels[0].annotate(
             name,
             ((begin + end) / 2 * width, 1),

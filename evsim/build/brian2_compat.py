@@ -1,7 +1,7 @@
 """Every touch of Brian2's objects and internals outside code capture.
 
-Written against Brian2 2.9 to 2.11. Groups get an explicit namespace, so that nothing is looked up in
-the frames of callers.
+Written against Brian2 2.9 to 2.11. Groups get an explicit namespace, so that nothing is looked up
+in the frames of callers.
 """
 
 from __future__ import annotations
@@ -157,9 +157,9 @@ def code_target(target: Target) -> Iterator[None]:
     """Let Brian2 generate code for a target while objects are prepared.
 
     "cython" takes Brian2's own compiler flags, which reassociate sums. "strict" compiles what the
-    statements say, operation by operation: the build that other engines are compared with bit by bit.
+    statements say, operation by operation: the build that engines are compared with bit by bit.
     """
-    changed = {"codegen.target": "numpy" if target == "numpy" else "cython"}
+    changed: dict[str, Any] = {"codegen.target": "numpy" if target == "numpy" else "cython"}
     manager = importlib.import_module("brian2.codegen.runtime.cython_rt.extension_manager")
     modules = manager.cython_extension_manager._code_cache
     if target == "strict":

@@ -33,8 +33,8 @@ class Variable:
     initial : (neuron,) or (), value at the start of a trial, SI units.
     unit : SI unit as text, for recordings.
     share : axis along which a learned variable has one value ("channel", "all"), or None.
-    guard : boolean variable that must hold for a projection to add to this one (`unless refractory`),
-        or None.
+    guard : boolean variable that must hold for a projection to add to this one (`unless
+        refractory`), or None.
     """
 
     name: str

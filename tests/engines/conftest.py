@@ -1,12 +1,72 @@
+import os
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
+
+from evsim.build import brian2_compat
+from evsim.build.build import build
+from evsim.engines.fused import engine as fused
+from evsim.engines.reference import engine as reference
+from evsim.spec.parse import parse
+from evsim.testing.engine import every_state
+
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_programs(tmp_path_factory):
-    """Keep compiled programs of this session, unless a folder is named already."""
+    """Keep this session's compiled programs apart, unless a folder is named already."""
     with pytest.MonkeyPatch.context() as patch:
-        import os
-
         if "EVSIM_CACHE" not in os.environ:
             patch.setenv("EVSIM_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+def plan_of(name, *overrides):
+    """The plan of a network beside this file whose states can all be set at a trial's start."""
+    plan = build(parse(HERE / f"{name}.yaml", overrides))
+    return replace(plan, inputs=every_state(plan))
+
+
+@pytest.fixture(scope="session")
+def geometry():
+    return plan_of("geometry")
+
+
+@pytest.fixture(scope="session")
+def geometry_fused(geometry):
+    return fused.compile(geometry)
+
+
+@pytest.fixture(scope="session")
+def geometry_reference(geometry):
+    """NumPy evaluates + - * / one by one: for this network as exact as a strict compiler."""
+    return reference.compile(geometry, "numpy")
+
+
+@pytest.fixture(scope="session")
+def strict():
+    return plan_of("strict")
+
+
+@pytest.fixture(scope="session")
+def strict_fused(strict):
+    return fused.compile(strict, "libm")
+
+
+@pytest.fixture(scope="session")
+def strict_single():
+    return fused.compile(plan_of("strict", "precision=float32"), "libm")
+
+
+@pytest.fixture(scope="session")
+def strict_numpy(strict):
+    return reference.compile(strict, "numpy")
+
+
+@pytest.fixture(scope="session")
+def strict_reference(strict):
+    if not brian2_compat.has_compiler():
+        pytest.skip("Brian2's Cython target does not work here: there is no C++ compiler")
+    return reference.compile(strict, "strict")

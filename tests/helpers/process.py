@@ -83,6 +83,14 @@ class Process:
         """Standard output so far."""
         return self.files[0].read_text()
 
+    def wait_for(self, text: str, times: int = 1, timeout: float = TIMEOUT) -> None:
+        """Wait until standard output has `text` that many times."""
+        end = time.monotonic() + timeout
+        while self.output.count(text) < times:
+            if time.monotonic() > end:
+                raise TimeoutError(f"evsim did not print {text}: {self.files[1].read_text()}")
+            time.sleep(0.005)
+
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.number, number)
 
@@ -110,12 +118,3 @@ def evsim(
 ) -> Done:
     """Run `evsim WORDS...` to its end."""
     return Process(*words, environment=environment, prepare=prepare).wait()
-
-
-def wait_until(condition: Callable[[], bool], timeout: float = TIMEOUT) -> None:
-    """Wait for `condition`."""
-    end = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError("what the test waits for did not come")
-        time.sleep(0.005)

@@ -1,0 +1,38 @@
+"""Mistakes found while building, with their places in the network file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evsim.build import brian2_compat as compat
+from evsim.errors import BuildError, Fault, nearest
+from evsim.spec import schema
+
+Path = tuple[Any, ...]
+
+
+class Faults:
+    """Mistakes found while building, with their places in the network file."""
+
+    def __init__(self, network: schema.Network):
+        self.network = network
+        self.found: list[Fault] = []
+
+    def add(self, path: Path, message: str, hint: str = "", name: str | None = None) -> None:
+        """Note a fault at `path`; `name` points at its first use inside a block of code."""
+        source = self.network.source
+        mark = source.find(path, name) if name else source.mark(path)
+        self.found.append(Fault(message, mark, source.excerpt(mark), hint))
+
+    def brian2(self, path: Path, error: Exception, known: set[str] | None = None) -> None:
+        """Note what Brian2 refused."""
+        name = compat.culprit(error)
+        if name is None:
+            self.add(path, compat.message(error))
+        else:
+            self.add(path, f"Undefined name '{name}'.", nearest(name, known or set()), name)
+
+    def check(self) -> None:
+        """Raise what was found."""
+        if self.found:
+            raise BuildError(self.found)
