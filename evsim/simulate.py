@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
@@ -35,6 +35,8 @@ from evsim.recording.reader import open_run
 from evsim.recording.writer import Writer
 from evsim.spec.parse import parse
 from evsim.spec.schema import Network
+
+Noted = TypeVar("Noted")
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def resume(
     reporter = reporter or Reporter()
     found = RunFolder.open(folder)
     with found.lock():
-        overrides = [str(text) for text in found.manifest.get("overrides", [])]
+        overrides = [str(text) for text in _noted(found, "overrides", list, [])]
         if until_epochs is not None:
             overrides.append(f"protocol.epochs={until_epochs}")
         network = parse(found.network, overrides)
@@ -134,7 +136,7 @@ def resume(
                 )
             )
         samples = _samples(network, plan, data_dir or _data_dir(found), _beside(found))
-        program, _ = compile_plan(plan, str(found.manifest.get("engine", "auto")), reporter)
+        program, _ = compile_plan(plan, _noted(found, "engine", str, "auto"), reporter)
         layout = Layout.from_plan(plan, network, learned_shapes(plan))
         position = checkpoint.position
         if position.epoch >= network.protocol.epochs:
@@ -260,14 +262,24 @@ def _manifest(network: Network, facts: Mapping[str, Any], data_dir: Path | None)
     }
 
 
+def _noted(folder: RunFolder, name: str, kind: type[Noted], default: Noted) -> Noted:
+    """Return a field of a run's manifest; `default` where it has none."""
+    value = folder.manifest.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, kind):
+        raise RecordingError(f"'{folder.path}' has a damaged manifest.json: '{name}' is {value!r}")
+    return value
+
+
 def _data_dir(folder: RunFolder) -> Path | None:
-    given = folder.manifest.get("data_dir")
+    given = _noted(folder, "data_dir", str, "")
     return Path(given) if given else None
 
 
 def _beside(folder: RunFolder) -> Path:
     """Return the folder of the network file that a run began with; its data's paths start there."""
-    return Path(folder.manifest.get("file", folder.network)).parent
+    return Path(_noted(folder, "file", str, str(folder.network))).parent
 
 
 def _checkpoints(folder: RunFolder) -> Path:

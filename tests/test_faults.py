@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import shutil
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 
 import evsim
+from evsim import datasets
 from tests.helpers import tiny
 from tests.helpers.process import Done
 from tests.helpers.process import evsim as command
@@ -60,41 +60,25 @@ def test_a_run_that_is_not_there(tmp_path: Path) -> None:
 # --- a state that is not finite ---
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
-def test_not_a_number_names_its_place(tmp_path: Path, split: str) -> None:
+@pytest.mark.parametrize(("split", "before"), [("train", 0), ("test", 32 + 5)])
+def test_not_a_number_names_its_place(tmp_path: Path, split: str, before: int) -> None:
     """Sample 4 of a split has a pixel that is not a number."""
     path = tiny.write(tmp_path)
+    data = tiny.load(path).data
+    assert data is not None
+    place = datasets.open_dataset(data, None, tmp_path).indices[split][4]
     arrays = tiny.arrays()
-    order = ("--set", "protocol.order=sequential", "--set", "data.split.validation=0")
-    arrays[f"{split}_x"][:, 0, 0] = 0.25
-    first = tiny.run(path, tmp_path / "good", "protocol.epochs=1", order[1], order[3]).folder
-    with evsim.open(first) as recording:
-        sample = int(recording.trials["sample"][recording.trials["split"] == split][4])
-    taken = np.flatnonzero(arrays[f"{split}_x"][:, 0, 0] == 0.25)
-    assert len(taken) > sample
-    spoilt = _position(path, split, sample)
-    arrays[f"{split}_x"][spoilt, 0, 0] = np.nan
+    arrays[f"{split}_x"][place, 0, 0] = np.nan
     np.savez(tmp_path / "data.npz", **arrays)
-    done = command("run", path, "--out", tmp_path / "out", *order)
+    done = command("run", path, "--out", tmp_path / "out", "--set", "protocol.order=sequential")
     assert_told(done, 1, "hidden.", "became nan in step 0 of phase 'free', epoch 0")
-    assert f"{split} trial 4 (sample {sample})" in done.err
+    assert f"{split} trial 4 (sample 4)" in done.err
     with evsim.open(tmp_path / "out" / "tiny") as recording:
-        number = 0 if split == "train" else 32
-        assert len(recording.trials) == number
+        assert len(recording.trials) == before
         assert recording.weight_epochs.tolist() == [0]
     info = command("info", tmp_path / "out" / "tiny")
     assert info.code == 0
     assert "failed" in info.out
-
-
-def _position(path: Path, split: str, sample: int) -> int:
-    """Where a split's sample stands in the arrays of the file."""
-    from evsim import datasets
-
-    network = tiny.load(path, "data.split.validation=0")
-    assert network.data is not None
-    data = datasets.open_dataset(network.data, None, path.parent)
-    return int(data.indices[split][sample])
 
 
 def test_a_state_that_grows_without_end_names_its_step(tmp_path: Path) -> None:
@@ -126,37 +110,42 @@ def limited(size: int) -> Callable[[], None]:
     return prepare
 
 
-@pytest.mark.parametrize("size", [500, 4_000, 60_000, 90_000, 120_000, 200_000])
-def test_a_full_disk_ends_a_run_that_can_go_on(path: Path, tmp_path: Path, size: int) -> None:
-    epochs = "protocol.epochs=40"
-    done = command("run", path, "--out", tmp_path, "--set", epochs, prepare=limited(size))
-    assert_told(done, 1, "Cannot write to", "File too large")
+@pytest.fixture(scope="module")
+def long(path: Path) -> Path:
+    """A finished run of eight epochs."""
+    return tiny.run(path, path.parent / "long", "protocol.epochs=8").folder
+
+
+@pytest.mark.parametrize("size", [500, 4_000, 60_000, 90_000, 120_000])
+def test_a_run_goes_on_after_the_disk_was_full(
+    path: Path, long: Path, tmp_path: Path, size: int
+) -> None:
+    words = ("run", path, "--out", tmp_path, "--set", "protocol.epochs=8")
+    assert_told(command(*words, prepare=limited(size)), 1, "Cannot write to", "File too large")
     folder = (tmp_path / "tiny" / "latest").resolve()
     if not any(folder.glob("checkpoints/*.npz")):
         return
     with evsim.open(folder) as recording:
-        assert len(recording.metrics) == len({(r["epoch"], r["split"]) for r in recording.metrics})
-    assert json.loads((folder / "manifest.json").read_text())["status"] in ("failed", "running")
-    assert command("resume", folder, "--epochs", "5").code in (0, 1)
-    assert command("resume", folder).code == 0
-    one = tiny.run(path, tmp_path / "whole", epochs).folder
-    tiny.assert_equal_runs(one, folder)
+        whole = tiny.lines(long)
+        assert tiny.timeless(recording.metrics) == whole[: len(recording.metrics)]
+    done = command("resume", folder)
+    assert done.code == 0, done.err
+    tiny.assert_equal_runs(folder, long)
 
 
 def test_a_small_disk_that_fills_up(path: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if os.system(f"mount -t tmpfs -o size=400k tmpfs {disk} 2>/dev/null") != 0:
+    if os.system(f"mount -t tmpfs -o size=160k tmpfs {disk} 2>/dev/null") != 0:
         pytest.skip("mounting a small disk is not permitted here")
     try:
         done = command("run", path, "--out", disk, "--set", "protocol.epochs=400")
         assert_told(done, 1, "Cannot write to", "No space left on device")
         with evsim.open(disk / "tiny") as recording:
             assert len(recording.trials) > 0
-        roomy = shutil.copytree((disk / "tiny" / "latest").resolve(), tmp_path / "roomy")
+        assert_told(command("resume", disk / "tiny"), 1, "No space left on device")
     finally:
         os.system(f"umount {disk}")
-    assert command("resume", roomy, "--epochs", "60").code == 0
 
 
 # --- data ---
@@ -281,8 +270,8 @@ def test_a_damaged_manifest(folder: Path, text: str) -> None:
 def test_a_manifest_with_other_contents(folder: Path, text: str) -> None:
     (folder / "manifest.json").write_text(text)
     done = command("resume", folder, "--epochs", "4")
-    assert done.code in (0, 2)
-    assert "Traceback" not in done.err and "should not" not in done.err
+    if done.code:
+        assert_told(done, 2, "manifest.json")
 
 
 def test_a_run_without_its_network_file(folder: Path) -> None:

@@ -37,7 +37,8 @@ _STYLE: dict[Any, Any] = {
     "axes.labelcolor": "#333333",
     "xtick.color": "#555555",
     "ytick.color": "#555555",
-    "legend.frameon": False,
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.85,
     "image.interpolation": "nearest",
 }
 
@@ -88,7 +89,7 @@ def _raster(run: Run, figure: Figure, trial: int | None) -> None:
         raise _lacking(run, "spikes", "ask for `record: {spikes: {}}`")
     row = found[0] if trial is None else trial
     populations = run.layout.spikes
-    heights = [max(1.0, np.log2(run.layout.population(name).size)) for name in populations]
+    heights = [max(3.5, np.log2(run.layout.population(name).size)) for name in populations]
     figure.set_size_inches(8, 1.2 + 0.22 * sum(heights))
     panels = figure.subplots(
         len(populations), 1, sharex=True, squeeze=False, height_ratios=heights
@@ -110,6 +111,7 @@ def _raster(run: Run, figure: Figure, trial: int | None) -> None:
 def _spikes(run: Run, panel: Axes, name: str, trial: int, colour: str) -> None:
     """Draw ticks for a few neurons; for many, the share of neurons and steps that spike."""
     from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.ticker import MaxNLocator
 
     size = run.layout.population(name).size
     steps = len(run.counts(name, trial))
@@ -136,8 +138,9 @@ def _spikes(run: Run, panel: Axes, name: str, trial: int, colour: str) -> None:
     panel.set_xlim(0, steps * width)
     shape = " x ".join(map(str, run.layout.population(name).shape))
     panel.set_ylabel("neuron")
-    first = panel.get_subplotspec().is_first_row()  # type: ignore[union-attr]
-    panel.set_title(f"{name}  ({shape}), {len(neuron):,} spikes", pad=18 if first else 4)
+    panel.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    named = name == run.layout.spikes[0] and len(run.phases(trial)) > 1
+    panel.set_title(f"{name}  ({shape}), {len(neuron):,} spikes", pad=18 if named else 4)
 
 
 def _accuracy(run: Run, figure: Figure) -> None:
@@ -217,7 +220,7 @@ def _activity(run: Run, panel: Axes, trials: list[int]) -> None:
     panel.set_ylabel("neurons that spike in a step (%)")
     panel.set_xlabel(f"time ({unit})")
     noun = "1 trial" if len(trials) == 1 else f"mean of {len(trials)} trials"
-    panel.set_title(f"activity, {noun}", pad=18)
+    panel.set_title(f"activity, {noun}", pad=18 if len(run.phases(trials[0])) > 1 else 4)
     _mark_phases([panel], run, trials[0], scale)
     panel.legend()
 
@@ -272,6 +275,7 @@ def _mosaic(panel: Axes, pictures: NDArray[np.floating[Any]], name: str) -> None
 
 def _histograms(run: Run, panel: Axes, name: str) -> None:
     from matplotlib import colormaps
+    from matplotlib.ticker import MaxNLocator
 
     epochs = run.weight_epochs.tolist()
     values = [run.weights(name, epoch).ravel() for epoch in epochs]
@@ -286,6 +290,7 @@ def _histograms(run: Run, panel: Axes, name: str) -> None:
     panel.set_yticks([])
     panel.spines["left"].set_visible(False)
     panel.set_xlabel("value")
+    panel.xaxis.set_major_locator(MaxNLocator(4))
     panel.set_title(name)
     panel.legend(fontsize=7, handlelength=1)
 

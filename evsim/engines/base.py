@@ -1,9 +1,9 @@
 """What an engine is: it compiles a Plan and advances trials, one step after the other.
 
-The order inside a step is Brian2's schedule: `start, groups, thresholds, synapses, resets, end`, each
-with its `before_` and `after_` slots; inside a slot objects run by order, then by name. A spike
-without delay reaches its receiver in the synapse slot of the step that sent it. Weighted sums of
-values are formed before the groups slot.
+The order inside a step is Brian2's schedule: `start, groups, thresholds, synapses, resets, end`,
+each with its `before_` and `after_` slots; inside a slot objects run by order, then by name. A
+spike without delay reaches its receiver in the synapse slot of the step that sent it. Weighted
+sums of values are formed before the groups slot.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from evsim.engines.fused import memory
 from evsim.engines.fused import projections as kernels
 from evsim.engines.fused.layout import Layout
 from evsim.engines.fused.plasticity import synapse_arrays
-from evsim.engines.fused.program import Compiled, Math, compile_plan, synaptic_names
+from evsim.engines.fused.program import Compiled, Math, compile_plan, queue_room, synaptic_names
 from evsim.engines.fused.render import FUNCTIONS
 from evsim.engines.fused.vector import row_lanes
 
@@ -157,6 +157,7 @@ class FusedSimulation(Simulation):
             self.counts,
             np.zeros(row_lanes(dtype.itemsize), dtype),
             np.zeros(widest + 64, np.uint8),
+            np.zeros(2 * queue_room(layout), np.int32),
         )
         sizes = [
             g.size * KEPT_STEPS if plan.populations[n].spikes else 0
@@ -348,7 +349,9 @@ class FusedSimulation(Simulation):
 
 def _initial_state(plan: Plan, layout: Layout) -> dict[str, NDArray[Any]]:
     state: dict[str, NDArray[Any]] = {
-        key: np.zeros(max(size, 1), NUMPY[key] or plan.dtype) for key, size in layout.sizes.items()
+        # Rows are loaded whole, up to their stride: there is room behind the last.
+        key: np.zeros(size + row_lanes(plan.dtype.itemsize), NUMPY[key] or plan.dtype)
+        for key, size in layout.sizes.items()
     }
     for (population, variable), slot in layout.slots.items():
         values = plan.populations[population].variables[variable].initial.ravel()

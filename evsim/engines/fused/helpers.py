@@ -33,4 +33,3 @@ def timestep(t: Any, dt: Any) -> Any:
 def modulo(x: Any, y: Any) -> Any:
     """Return x modulo y with the sign of y, rounded as in Brian2's compiled code."""
     return (x % y + y) % y
-

@@ -104,7 +104,8 @@ class Layout:
     sizes : elements of each buffer.
     grids : population -> order in memory.
     events : (population, "") -> its spikes; (population, variable) -> its values that are not 0.
-    guarded : (population, variable) -> slot for a copy of a variable that projections may only add to
+    guarded : (population, variable) -> slot for a copy of a variable that projections may only add
+        to
         where its guard holds.
     event_count, start_count : elements of the event lists and of their starts.
     """

@@ -29,6 +29,7 @@ from evsim.engines.fused.plasticity import GradientLayout, Reader, lower_rule
 from evsim.engines.fused.probes import lower_kept, lower_room
 from evsim.engines.fused.projections import Kernel, Send, list_values, make_kernel
 from evsim.engines.fused.source import Lines, Parameters, Scope
+from evsim.engines.fused.vector import COPY
 
 Math = Literal["own", "libm"]
 
@@ -47,6 +48,7 @@ INF, NAN = np.inf, np.nan
 ZERO, ONE = np.uint64(0), np.uint64(1)
 ZERO_F = F(0)
 DT = D({dt!r})
+SENDERS = {senders}
 compiled = njit(nogil=True, error_model="numpy", cache=True)
 
 
@@ -71,7 +73,7 @@ SHORTEST_LOOP = 16
 """Channels of which a loop over one place's channels is a multiple, to be worth it."""
 
 STATE = "f, d, n, b, m, w"
-EVENTS = "flags, events, starts, counts, tile, marks"
+EVENTS = "flags, events, starts, counts, tile, marks, queue"
 KEPT = "record, kept, kept_at, kept_end, kept_count"
 
 
@@ -169,7 +171,14 @@ def _source(
 ) -> str:
     out = Lines()
     functions = "math" if math == "libm" else "evsim.engines.fused.transcendental"
-    out.add(_HEAD.format(precision=plan.precision, dt=plan.dt, functions=functions))
+    out.add(
+        _HEAD.format(
+            precision=plan.precision,
+            dt=plan.dt,
+            functions=functions,
+            senders=queue_room(layout),
+        )
+    )
     _lower_prepare(out, plan, layout, weights)
     _lower_advance(out, plan, layout, weights, averages)
     for phase in plan.phases.values():
@@ -178,11 +187,16 @@ def _source(
     return str(out) + "\n"
 
 
+def queue_room(layout: Layout) -> int:
+    """Return elements of a queue that holds any event list, and what is copied too much."""
+    return max((layout.grids[name].size for name, _ in layout.events), default=0) + 2 * COPY
+
+
 def is_static(plan: Plan, projection: Projection) -> bool:
     """Whether a projection's sum is the same in every step of a trial.
 
-    It sends values of a population without dynamics, so does all that adds to the same variable, and
-    neither the neuron's code nor a phase changes sent values or sum.
+    It sends values of a population without dynamics, so does all that adds to the same variable,
+    and neither the neuron's code nor a phase changes sent values or sum.
     """
     target = (projection.target, projection.target_variable)
     changed = {key for phase in plan.phases.values() for key in phase.sets}
@@ -236,12 +250,14 @@ def _lower_send(out: Lines, layout: Layout, weights: Weights, p: Projection) -> 
     sent = p.source_variable if p.sends == "value" else ""
     values = layout.slots[p.source, sent].offset if sent else None
     target = layout.slots[p.target, p.target_variable].offset
-    kernel.forward(out, Send(layout.events[p.source, sent], target, forward, values))
+    itemsize = kernel.itemsize
+    kernel.forward(out, Send(layout.events[p.source, sent], target, forward, values, itemsize))
     if p.feedback_variable:
         assert backward is not None
         values = layout.slots[p.target, sent].offset if sent else None
         target = layout.slots[p.source, p.feedback_variable].offset
-        kernel.backward(out, Send(layout.events[p.target, sent], target, backward, values))
+        events = layout.events[p.target, sent]
+        kernel.backward(out, Send(events, target, backward, values, itemsize))
 
 
 def _lower_spikes(out: Lines, plan: Plan, layout: Layout, weights: Weights) -> None:
@@ -382,7 +398,9 @@ def cache_folder() -> Path:
 
 def _import(source: str) -> ModuleType:
     parts = [source, numba.__version__, llvmlite.__version__, np.__version__, sys.version]
-    parts += [Path(str(module.__file__)).read_text() for module in (helpers, transcendental, vector)]
+    parts += [
+        Path(str(module.__file__)).read_text() for module in (helpers, transcendental, vector)
+    ]
     name = "program_" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:24]
     path = cache_folder() / name / f"{name}.py"
     if not path.exists():

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evsim.engines.fused.layout import Events, Grid
 from evsim.engines.fused.source import Lines
-from evsim.engines.fused.vector import row_lanes
+from evsim.engines.fused.vector import row_lanes, row_stride
 from evsim.projections.base import Geometry
 from evsim.projections.conv import Conv
 from evsim.projections.dense import Dense
@@ -25,10 +25,20 @@ from evsim.projections.dense import Dense
 
 @dataclass(frozen=True)
 class Tiles:
-    """A vector of `total` values cut into tiles of `lanes` and a rest."""
+    """A vector of `total` values of `itemsize` bytes cut into tiles of `lanes` and a rest."""
 
     total: int
-    lanes: int
+    itemsize: int
+
+    @property
+    def lanes(self) -> int:
+        """Values of a full tile."""
+        return row_lanes(self.itemsize)
+
+    @property
+    def size(self) -> int:
+        """Elements that a row takes in the tables, over all tiles."""
+        return sum(count * row_stride(width, self.itemsize) for _, count, width in self.groups)
 
     @property
     def groups(self) -> list[tuple[int, int, int]]:
@@ -43,8 +53,19 @@ class Tiles:
         parts = []
         for first, count, width in self.groups:
             block = rows[:, first : first + count * width].reshape(len(rows), count, width)
+            spare = row_stride(width, self.itemsize) - width
+            block = np.pad(block, ((0, 0), (0, 0), (0, spare)))
             parts.append(np.ascontiguousarray(block.transpose(1, 0, 2)).ravel())
         return np.concatenate(parts)
+
+
+class Slices(NamedTuple):
+    """Slices of an event list, as source text: first start, starts in each, their step, number."""
+
+    first: str
+    span: str
+    step: str
+    number: str
 
 
 @dataclass(frozen=True)
@@ -56,32 +77,33 @@ class Send:
     target : offset of the variable in the buffer of floats.
     table : offset of the packed weights in the buffer of weights.
     values : offset of the sent variable where values are sent, None for spikes.
+    itemsize : bytes of a value.
     """
 
     events: Events
     target: int
     table: int
     values: int | None
+    itemsize: int
 
-    def gather(
-        self, at: str, base: str, base_step: str, slice_: tuple[str, str, str, str], width: int
-    ) -> str:
+    def gather(self, at: str, table: str, row: str, step: str, slices: Slices, width: int) -> str:
         """Return the call that adds rows to the tile at `at`.
 
-        `slice_` is first start, span, step and number of the slices.
+        `row` is what the first slice's events are shifted by in the table, `step` how much more
+        every further one's.
         """
-        first, span, step, number = slice_
-        head = f"f, {at}, w, {base}, {base_step}, events, starts, {first}, {span}, {step}, {number}"
+        head = f"f, {at}, w, {table}, {row}, {step}, events, starts, {', '.join(slices)}, queue"
+        stride = row_stride(width, self.itemsize)
         if self.values is None:
-            return f"gather_rows({head}, {width})"
-        return f"gather_scaled({head}, f, {self.values}, {width})"
+            return f"gather_rows({head}, {width}, {stride})"
+        return f"gather_scaled({head}, f, {self.values}, SENDERS, {width}, {stride})"
 
 
 class Kernel(ABC):
     """Both directions of one projection kind."""
 
     def __init__(self, geometry: Geometry, itemsize: int):
-        self.lanes = row_lanes(itemsize)
+        self.itemsize = itemsize
         self.source = Grid.of(geometry.source_shape)
         self.target = Grid.of(geometry.target_shape)
         self.orders: list[NDArray[np.int32]] = []
@@ -102,7 +124,7 @@ class Kernel(ABC):
 
     @abstractmethod
     def arrange(self, rows: NDArray[Any], backward: bool) -> NDArray[Any]:
-        """Return the flat table of one direction; where it has no weight it holds 0."""
+        """Return the flat table of one direction, 0 where it has no weight."""
 
     def order(self, backward: bool, shape: tuple[int, ...]) -> NDArray[np.int32]:
         """Return, for each element of a table, 1 + its place in the flattened rows, 0 for none."""
@@ -114,7 +136,8 @@ class Kernel(ABC):
         rows = self.rows(weights)
         if not self.orders:
             self.orders = [self.order(at == 1, rows.shape) for at in range(len(tables))]
-        flat = np.concatenate([np.zeros(1, rows.dtype), rows.ravel()])
+        # Adding -0.0 leaves every number as it is, 0.0 would turn -0.0 into 0.0.
+        flat = np.concatenate([np.full(1, -0.0, rows.dtype), rows.ravel()])
         for order, table in zip(self.orders, tables, strict=True):
             np.take(flat, order, out=table)
 
@@ -132,16 +155,16 @@ class DenseKernel(Kernel):
 
     def __init__(self, geometry: Dense, itemsize: int):
         super().__init__(geometry, itemsize)
-        self.onward = Tiles(self.target.size, self.lanes)
-        self.back = Tiles(self.source.size, self.lanes)
+        self.onward = Tiles(self.target.size, itemsize)
+        self.back = Tiles(self.source.size, itemsize)
 
     @property
     def forward_size(self) -> int:
-        return self.source.size * self.target.size
+        return self.source.size * self.onward.size
 
     @property
     def backward_size(self) -> int:
-        return self.forward_size
+        return self.target.size * self.back.size
 
     def rows(self, weights: NDArray[Any]) -> NDArray[Any]:
         return weights
@@ -158,15 +181,13 @@ class DenseKernel(Kernel):
 
     @staticmethod
     def _send(out: Lines, send: Send, tiles: Tiles, sender: Grid) -> None:
-        slice_ = (str(send.events.first), str(sender.places), "0", "1")
+        slices = Slices(str(send.events.first), str(sender.places), "0", "1")
         for first, count, width in tiles.groups:
-            table = send.table + first * sender.size
-            at, base = (
-                f"{send.target + first} + q * {width}",
-                f"{table} + q * {sender.size * width}",
-            )
+            stride = row_stride(width, tiles.itemsize)
+            at = f"{send.target + first} + q * {width}"
+            table = f"{send.table + first * sender.size} + q * {sender.size * stride}"
             out.add(f"for q in range({count}):")
-            out.add("    " + send.gather(at, base, "0", slice_, width))
+            out.add("    " + send.gather(at, table, "0", "0", slices, width))
 
 
 class ConvKernel(Kernel):
@@ -182,16 +203,16 @@ class ConvKernel(Kernel):
         self.kernel, self.stride = geometry.folded_kernel, geometry.folded_stride
         self.padding = geometry.padding
         self.reach = -(-self.kernel[1] // self.stride[1])
-        self.onward = Tiles(self.target.channels, self.lanes)
-        self.back = Tiles(self.stride[1] * self.source.channels, self.lanes)
+        self.onward = Tiles(self.target.channels, itemsize)
+        self.back = Tiles(self.stride[1] * self.source.channels, itemsize)
 
     @property
     def forward_size(self) -> int:
-        return self.kernel[0] * self.kernel[1] * self.source.channels * self.target.channels
+        return self.kernel[0] * self.kernel[1] * self.source.channels * self.onward.size
 
     @property
     def backward_size(self) -> int:
-        return self.kernel[0] * self.reach * self.target.channels * self.back.total
+        return self.kernel[0] * self.reach * self.target.channels * self.back.size
 
     def rows(self, weights: NDArray[Any]) -> NDArray[Any]:
         return self.geometry.fold(weights).transpose(2, 3, 1, 0)
@@ -211,7 +232,7 @@ class ConvKernel(Kernel):
         source, target, c = self.source, self.target, self.source.channels
         for first, count, width in self.onward.groups:
             rows = kh * kw * c
-            table = send.table + first * rows
+            stride = row_stride(width, self.itemsize)
             out.add(f"for q in range({count}):")
             out.add(f"    for oy in range({target.rows}):")
             out.add(
@@ -226,9 +247,10 @@ class ConvKernel(Kernel):
             call = send.gather(
                 f"{send.target + first} + (oy * {target.columns} + ox) * {target.channels}"
                 f" + q * {width}",
-                f"{table} + q * {rows * width} + row * {width}",
-                f"{(kw - source.columns) * c * width}",
-                (
+                f"{send.table + first * rows} + q * {rows * stride}",
+                "row",
+                str((kw - source.columns) * c),
+                Slices(
                     f"{send.events.first} + y * {source.columns} + left",
                     "right - left",
                     str(source.columns),
@@ -245,7 +267,7 @@ class ConvKernel(Kernel):
         first_group, last_group = pw // sw, (source.columns - 1 + pw) // sw
         for first, count, width in self.back.groups:
             rows = kh * reach * features
-            table = send.table + first * rows
+            stride = row_stride(width, self.itemsize)
             out.add(
                 f"for q in range({count}):",
                 f"    for y in range({source.rows}):",
@@ -260,15 +282,15 @@ class ConvKernel(Kernel):
                 f"            x = group * {sw} - {pw}",
                 f"            at = (y * {source.columns} + x) * {channels} + {first} + q * {width}",
             )
-            base = f"{table} + q * {rows * width} + row * {width}"
-            step = f"{-(sh * reach + target.columns) * features * width}"
-            slice_ = (
+            table = f"{send.table + first * rows} + q * {rows * stride}"
+            step = str(-(sh * reach + target.columns) * features)
+            slices = Slices(
                 f"{send.events.first} + top * {target.columns} + left",
                 "right - left",
                 str(target.columns),
                 "number",
             )
-            direct = send.gather(f"{send.target} + at", base, step, slice_, width)
+            direct = send.gather(f"{send.target} + at", table, "row", step, slices, width)
             if self._covers(first_group, last_group):
                 out.add(f"            {direct}")
                 continue

@@ -1,7 +1,8 @@
 """Exponentials and logarithms of evsim's own: the same bits on every machine, and vectorisable.
 
-The C library picks its code by the processor, and Numba another library where it finds one. These are
-straight-line code in float64 without fused multiply-add, within 2 ulp; float32 is computed in float64.
+The C library picks its code by the processor, and Numba another library where it finds one. These
+are straight-line code in float64 without fused multiply-add, within 2 ulp; float32 is computed in
+float64.
 
 References
 ----------

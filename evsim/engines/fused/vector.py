@@ -17,12 +17,29 @@ from numba.extending import intrinsic
 ROW_BYTES = 256
 """Bytes of the widest row: eight 256-bit registers, which leaves as many for operands."""
 
+COPY = 16
+"""Events that are copied at a time."""
+
+VECTOR_BYTES = 32
+
 _I64 = ir.IntType(64)
 
 
 def row_lanes(itemsize: int) -> int:
     """Return how many values of `itemsize` bytes a row holds at most."""
     return ROW_BYTES // itemsize
+
+
+def row_stride(width: int, itemsize: int) -> int:
+    """Return the distance of rows in a table: whole vectors, so that odd widths cost no more.
+
+    Examples
+    --------
+    >>> row_stride(37, 4), row_stride(3, 4)
+    (40, 4)
+    """
+    lanes = VECTOR_BYTES // itemsize
+    return -(-width // lanes) * lanes if 2 * width > lanes else 1 << (width - 1).bit_length()
 
 
 def pieces(width: int) -> list[tuple[int, int]]:
@@ -81,94 +98,143 @@ def _broadcast(builder: Any, value: Any, length: int) -> Any:
     return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), mask)
 
 
+def _loop(builder: Any, name: str, count: Any, step: int, carried: list[Any], body: Any) -> Any:
+    """Emit `for i in range(0, count, step)` that runs at least once; return what it carried.
+
+    `body(i, values)` emits one turn and returns the carried values after it.
+    """
+    entry = builder.block
+    loop = builder.append_basic_block(f"{name}.loop")
+    after = builder.append_basic_block(f"{name}.done")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    index = builder.phi(_I64)
+    values = [builder.phi(value.type) for value in carried]
+    changed = body(index, values)
+    following = builder.add(index, ir.Constant(_I64, step))
+    index.add_incoming(ir.Constant(_I64, 0), entry)
+    index.add_incoming(following, builder.block)
+    for phi, initial, final in zip(values, carried, changed, strict=True):
+        phi.add_incoming(initial, entry)
+        phi.add_incoming(final, builder.block)
+    builder.cbranch(builder.icmp_signed("<", following, count), loop, after)
+    builder.position_at_end(after)
+    return changed
+
+
+def _queue_rows(
+    builder: Any, arrays: tuple[_Array, _Array, _Array], slices: Any, senders: Any
+) -> Any:
+    """Emit the code that puts the rows of all slices into one queue; return its length.
+
+    Copies whole vectors, what is too much being overwritten by the next: so a slice costs no
+    unpredictable branch unless it is long. `senders`, where given, is a place in the queue behind
+    the rows that gets the events themselves.
+    """
+    events, starts, queue = arrays
+    first, span, step, number, row, row_step = slices
+    narrow = ir.IntType(32)
+
+    def one_slice(_: Any, carried: list[Any]) -> list[Any]:
+        place, origin, length = carried
+        begin, end = starts.scalar(place), starts.scalar(builder.add(place, span))
+        count = builder.sub(end, begin)
+        shift = _broadcast(builder, builder.trunc(origin, narrow), COPY)
+
+        def copy(at: Any, _: list[Any]) -> list[Any]:
+            found = events.load(builder.add(begin, at), 0, COPY)
+            queue.store(builder.add(found, shift), builder.add(length, at))
+            if senders is not None:
+                queue.store(found, builder.add(senders, builder.add(length, at)))
+            return []
+
+        _loop(builder, "copy", count, COPY, [], copy)
+        return [
+            builder.add(place, step),
+            builder.add(origin, row_step),
+            builder.add(length, count),
+        ]
+
+    zero = ir.Constant(_I64, 0)
+    *_, length = _loop(builder, "slice", number, 1, [first, row, zero], one_slice)
+    return length
+
+
 def _gather(context: Any, builder: Any, signature: Any, args: Any, scaled: bool) -> Any:
     """Emit `dst[at:at+width] += sum of rows`, the sums in registers; see `gather_rows`."""
     kinds = signature.args
-    width = kinds[-1].literal_value
-    target = _Array(context, builder, kinds[0], args[0])
-    table = _Array(context, builder, kinds[2], args[2])
-    events = _Array(context, builder, kinds[5], args[5])
-    starts = _Array(context, builder, kinds[6], args[6])
-    at, base, base_step, first, span, step, slices = (args[n] for n in (1, 3, 4, 7, 8, 9, 10))
-    values = _Array(context, builder, kinds[11], args[11]) if scaled else None
-    parts = pieces(width)
-    one = ir.Constant(_I64, 1)
-
-    row = [target.load(at, start, length) for start, length in parts]
-    entry = builder.block
-    outer, inner, latch, done = (
-        builder.append_basic_block(f"gather.{name}") for name in ("slice", "event", "next", "done")
+    width, stride = kinds[-2].literal_value, kinds[-1].literal_value
+    at, base, row, row_step = (args[n] for n in (1, 3, 4, 5))
+    target, table, events, starts, queue = (
+        _Array(context, builder, kinds[n], args[n]) for n in (0, 2, 6, 7, 12)
     )
-    builder.cbranch(builder.icmp_signed(">", slices, ir.Constant(_I64, 0)), outer, done)
+    values = _Array(context, builder, kinds[13], args[13]) if scaled else None
+    # What stands behind a row in memory gets -0.0 added, which leaves every number as it is.
+    parts = pieces(width if scaled else stride)
 
-    builder.position_at_end(outer)
-    j, place, origin = (builder.phi(_I64) for _ in range(3))
-    sums = [builder.phi(r.type) for r in row]
-    begin, end = starts.scalar(place), starts.scalar(builder.add(place, span))
-    builder.cbranch(builder.icmp_signed("<", begin, end), inner, latch)
+    def sum_rows(i: Any, sums: list[Any]) -> list[Any]:
+        place = builder.mul(queue.scalar(i), ir.Constant(_I64, stride))
+        offset = builder.add(base, place)
+        factor = None
+        if values is not None:
+            sender = queue.scalar(builder.add(args[15], i))
+            factor = values.scalar(builder.add(args[14], sender))
+        added = []
+        for total, (start, length) in zip(sums, parts, strict=True):
+            weights = table.load(offset, start, length)
+            if factor is not None:
+                weights = builder.fmul(weights, _broadcast(builder, factor, length))
+            added.append(builder.fadd(total, weights))
+        return added
 
-    builder.position_at_end(inner)
-    i = builder.phi(_I64)
-    running = [builder.phi(r.type) for r in row]
-    event = events.scalar(i)
-    offset = builder.add(origin, builder.mul(event, ir.Constant(_I64, width)))
-    factor = values.scalar(builder.add(args[12], event)) if values else None
-    added = []
-    for total, (start, length) in zip(running, parts, strict=True):
-        weights = table.load(offset, start, length)
-        if factor is not None:
-            weights = builder.fmul(weights, _broadcast(builder, factor, length))
-        added.append(builder.fadd(total, weights))
-    following = builder.add(i, one)
-    i.add_incoming(begin, outer)
-    i.add_incoming(following, inner)
-    for total, before, after in zip(running, sums, added, strict=True):
-        total.add_incoming(before, outer)
-        total.add_incoming(after, inner)
-    builder.cbranch(builder.icmp_signed("<", following, end), inner, latch)
-
-    builder.position_at_end(latch)
-    kept = [builder.phi(r.type) for r in row]
-    for phi, before, after in zip(kept, sums, added, strict=True):
-        phi.add_incoming(before, outer)
-        phi.add_incoming(after, inner)
-    for phi, initial, change in ((j, None, one), (place, first, step), (origin, base, base_step)):
-        phi.add_incoming(initial if initial is not None else ir.Constant(_I64, 0), entry)
-        phi.add_incoming(builder.add(phi, change), latch)
-    for phi, initial, after in zip(sums, row, kept, strict=True):
-        phi.add_incoming(initial, entry)
-        phi.add_incoming(after, latch)
-    more = builder.icmp_signed("<", builder.add(j, one), slices)
-    builder.cbranch(more, outer, done)
-
-    builder.position_at_end(done)
-    results = [builder.phi(r.type) for r in row]
-    for result, initial, after, (start, _) in zip(results, row, kept, parts, strict=True):
-        result.add_incoming(initial, entry)
-        result.add_incoming(after, latch)
-        target.store(result, at, start)
+    zero = ir.Constant(_I64, 0)
+    with builder.if_then(builder.icmp_signed(">", args[11], zero)):
+        slices = (*args[8:12], row, row_step)
+        senders = args[15] if scaled else None
+        count = _queue_rows(builder, (events, starts, queue), slices, senders)
+        with builder.if_then(builder.icmp_signed(">", count, zero)):
+            sums = [target.load(at, start, length) for start, length in parts]
+            sums = _loop(builder, "sum", count, 1, sums, sum_rows)
+            for total, (start, _) in zip(sums, parts, strict=True):
+                target.store(total, at, start)
     return context.get_dummy_value()
 
 
 @intrinsic
 def gather_rows(  # type: ignore[no-untyped-def]
-    typingctx, dst, at, table, base, base_step, events, starts, first, span, step, slices, width
+    typingctx,
+    dst,
+    at,
+    table,
+    base,
+    row,
+    row_step,
+    events,
+    starts,
+    first,
+    span,
+    step,
+    slices,
+    queue,
+    width,
+    stride,
 ):
     """Add to a row of `dst` the rows of `table` that belong to events.
 
-    dst[at : at+width] += table[o_j + e*width : + width], for slices j = 0 .. slices-1 and, in
-        each, for
-    every event e in events[starts[p_j] : starts[p_j + span]], with p_j = first + j*step and
-    o_j = base + j*base_step. `width` is a literal. Sums run in the order of slices, then events.
+    dst[at : at+width] += table[base + (r_j + e)*stride : + width], for slices j = 0 .. slices-1 and
+    in each for every event e in events[starts[p_j] : starts[p_j + span]], with p_j = first + j*step
+    and r_j = row + j*row_step. `width` and `stride` are literals; a table holds -0.0 behind a row.
+    Sums run in the order of slices, then events. `queue` is room for all events, and COPY more.
     """
-    if not isinstance(width, types.IntegerLiteral):
+    if not isinstance(stride, types.IntegerLiteral):
         return None
 
     def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
         return _gather(context, builder, signature, args, scaled=False)
 
     n = types.intp
-    return types.void(dst, n, table, n, n, events, starts, n, n, n, n, width), codegen
+    signature = types.void(dst, n, table, n, n, n, events, starts, n, n, n, n, queue, width, stride)
+    return signature, codegen
 
 
 @intrinsic
@@ -178,26 +244,35 @@ def gather_scaled(  # type: ignore[no-untyped-def]
     at,
     table,
     base,
-    base_step,
+    row,
+    row_step,
     events,
     starts,
     first,
     span,
     step,
     slices,
+    queue,
     values,
     values_at,
+    senders,
     width,
+    stride,
 ):
-    """Like `gather_rows`, each row times `values[values_at + event]`."""
-    if not isinstance(width, types.IntegerLiteral):
+    """Like `gather_rows`, each row times `values[values_at + event]`.
+
+    `senders` is a place in the queue with as much room again.
+    """
+    if not isinstance(stride, types.IntegerLiteral):
         return None
 
     def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
         return _gather(context, builder, signature, args, scaled=True)
 
     n = types.intp
-    signature = types.void(dst, n, table, n, n, events, starts, n, n, n, n, values, n, width)
+    signature = types.void(
+        dst, n, table, n, n, n, events, starts, n, n, n, n, queue, values, n, n, width, stride
+    )
     return signature, codegen
 
 

@@ -86,10 +86,12 @@ class ReferenceSimulation(Simulation):
             p.name: Wiring(p, self.cells[p.source], self.cells[p.target], at - count, self.clock)
             for at, p in enumerate(plan.projections.values())
         }
-        self.step_objects = self._prepare([
-            *(cells.group for cells in self.cells.values()),
-            *(w.synapses for w in self.wirings.values() if w.synapses is not None),
-        ])
+        self.step_objects = self._prepare(
+            [
+                *(cells.group for cells in self.cells.values()),
+                *(w.synapses for w in self.wirings.values() if w.synapses is not None),
+            ]
+        )
         self.learnings = {n: learning(plan, r, self.clock) for n, r in plan.rules.items()}
         self._prepare([r for rule in self.learnings.values() for r in rule.runners.values()])
         self.gradient = {name: np.zeros(plan.parameters[name].size) for name in plan.rules}

@@ -39,9 +39,7 @@ class Learning(ABC):
         self.rule, self.clock = rule, clock
         self.blocks = {(False, phase): block for phase, block in rule.at_end.items()}
         self.blocks |= {(True, phase): block for phase, block in rule.every_step.items()}
-        states = [
-            s for b in self.blocks.values() for s in b.symbols.values() if s.role == "state"
-        ]
+        states = [s for b in self.blocks.values() for s in b.symbols.values() if s.role == "state"]
         self.constants = sorted({s.variable for s in states if ("", s.variable) in plan.shared})
         self.read_names = {
             side: sorted({s.variable for s in states if s.side == side} - {*self.constants})
@@ -58,9 +56,7 @@ class Learning(ABC):
         variables = [population.variables[n] for n in names]
         name = f"learn_{self.rule.parameter}_{side}".replace(".", "_")
         model = "\n".join([*map(compat.declaration, variables), *lines])
-        return brian2.NeuronGroup(
-            population.size, model, clock=self.clock, name=name, namespace={}
-        )
+        return brian2.NeuronGroup(population.size, model, clock=self.clock, name=name, namespace={})
 
     def _add_code(self) -> None:
         for (every_step, phase), block in self.blocks.items():

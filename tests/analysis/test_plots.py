@@ -1,0 +1,115 @@
+"""Figures come out as pictures, or as an error that says what is missing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from evsim.analysis.plots import plot
+from evsim.errors import InputError, RecordingError, RunError
+from evsim.recording.layout import Layout, Parameter
+from evsim.recording.reader import Run, open_run
+from evsim.recording.writer import Writer
+from tests.recording.helpers import LAYOUT, PLAIN, parameters, trial
+
+WITH_KERNELS = replace(
+    LAYOUT,
+    parameters=(*LAYOUT.parameters, Parameter("k1", (4, 1, 3, 3)), Parameter("in", (64, 5))),
+)
+
+
+def write(path: Path, layout: Layout) -> None:
+    random = np.random.default_rng(0)
+    with Writer.create(path, layout, {}) as writer:
+        writer.weights(0, parameters(random, layout))
+        for epoch in range(2):
+            for i in range(3):
+                writer.trial(trial(random, i, layout, epoch=epoch))
+            writer.trial(trial(random, 0, layout, ("free",), "test", epoch))
+            writer.weights(epoch + 1, parameters(random, layout))
+            for split in ("train", "test"):
+                writer.metrics({"epoch": epoch, "split": split, "error": 0.5 - 0.2 * epoch})
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    write(tmp_path / "recording.h5", WITH_KERNELS)
+    with open_run(tmp_path) as opened:
+        yield opened
+
+
+def assert_drawn(path: Path) -> None:
+    """A PNG of some size, with more than one colour in it."""
+    picture = imread(path)
+    assert min(picture.shape[:2]) > 150
+    assert len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 20
+
+
+@pytest.mark.parametrize("what", ["raster", "accuracy", "convergence", "weights"])
+def test_every_figure_is_a_picture(run: Run, tmp_path: Path, what: str) -> None:
+    out = tmp_path / f"{what}.png"
+    plot(run, what, out)
+    assert_drawn(out)
+
+
+def test_the_raster_is_of_the_trial_asked_for(run: Run, tmp_path: Path) -> None:
+    for row in (0, 3):
+        plot(run, "raster", tmp_path / f"{row}.png", trial=row)
+        assert_drawn(tmp_path / f"{row}.png")
+    assert (tmp_path / "0.png").read_bytes() != (tmp_path / "3.png").read_bytes()
+    with pytest.raises(RecordingError, match="No trial 99"):
+        plot(run, "raster", tmp_path / "x.png", trial=99)
+
+
+@pytest.mark.parametrize(
+    ("what", "lacks"),
+    [
+        ("raster", "no spikes to draw"),
+        ("accuracy", "no errors to draw"),
+        ("convergence", "no residuals and spikes to draw"),
+        ("weights", "no weights to draw"),
+    ],
+)
+def test_what_a_recording_lacks_is_named(tmp_path: Path, what: str, lacks: str) -> None:
+    bare = replace(LAYOUT, spikes=(), states=(), parameters=())
+    with Writer.create(tmp_path / "recording.h5", bare, {}) as writer:
+        writer.metrics({"epoch": 0, "split": "train"})
+    with open_run(tmp_path) as run, pytest.raises(InputError, match=lacks):
+        plot(run, what, tmp_path / "out.png")
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_silence_and_sameness_can_be_drawn(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    with Writer.create(tmp_path / "recording.h5", PLAIN, {}) as writer:
+        record = trial(random, 0, PLAIN, activity=0.0)
+        writer.trial(replace(record, residual=0.0, label=-1, predicted=-1))
+        writer.weights(0, {p.name: np.zeros(p.shape) for p in PLAIN.parameters})
+    with open_run(tmp_path) as run:
+        for what in ("raster", "convergence", "weights"):
+            plot(run, what, tmp_path / f"{what}.png")
+            assert_drawn(tmp_path / f"{what}.png")
+
+
+def test_an_unknown_figure_is_named_with_the_closest(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="did you mean 'raster'"):
+        plot(run, "rastr", tmp_path / "out.png")
+
+
+def test_missing_matplotlib_says_what_to_install(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(InputError, match=r"pip install 'evsim\[plot\]'"):
+        plot(run, "raster", tmp_path / "out.png")
+
+
+def test_a_place_that_cannot_be_written_is_an_error(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="Cannot write to"):
+        plot(run, "accuracy", tmp_path / "missing" / "out.png")
