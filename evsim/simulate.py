@@ -171,7 +171,7 @@ def _execute(
         folder=_checkpoints(folder),
         reporter=reporter,
         stop=stop or threading.Event(),
-        threads=threads or os.cpu_count() or 1,
+        threads=threads or cores(),
     )
     rows: list[dict[str, Any]] = []
     if checkpoint is not None:
@@ -244,6 +244,13 @@ def compile_plan(plan: Plan, engine: str, reporter: Reporter) -> tuple[Program, 
     program: Program = engines.load(chosen).compile(plan)
     reporter.compiled(time.perf_counter() - begun)
     return program, chosen
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def learned_shapes(plan: Plan) -> dict[str, tuple[int, ...]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from evsim.build.build import build
 from evsim.build.plan import Plan
 from evsim.orchestrator.report import Reporter
 from evsim.recording.layout import Layout
-from evsim.simulate import compile_plan, learned_shapes
+from evsim.simulate import compile_plan, cores, learned_shapes
 from evsim.spec.schema import Network
 
 
@@ -86,11 +85,10 @@ def _recorded(network: Network, plan: Plan) -> tuple[int, int]:
 
 def _memory(plan: Plan) -> int:
     """Return bytes of state, snapshots and weights of a run, for each core and shared."""
-    cores = os.cpu_count() or 1
     values = sum(p.size * (len(p.variables) + 2) for p in plan.populations.values())
     weights = sum(p.size for p in plan.parameters.values())
     snapshots = 2 + len(plan.phases)
-    return plan.dtype.itemsize * (cores * (values * snapshots + weights) + 8 * weights)
+    return plan.dtype.itemsize * (cores() * (values * snapshots + weights) + 8 * weights)
 
 
 def explain(network: Network, engine: str = "auto") -> str:

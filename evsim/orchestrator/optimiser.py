@@ -69,6 +69,6 @@ class Optimiser:
         np.divide(v, real(1 - BETA2**self.updates), out=work)
         np.sqrt(work, out=work)
         work += real(EPSILON)
-        step = m / real(1 - BETA1**self.updates)
+        step = np.asarray(m / real(1 - BETA1**self.updates))
         step /= work
         return step

@@ -56,6 +56,11 @@ def strict_fused(strict):
 
 
 @pytest.fixture(scope="session")
+def strict_own(strict):
+    return fused.compile(strict)
+
+
+@pytest.fixture(scope="session")
 def strict_single():
     return fused.compile(plan_of("strict", "precision=float32"), "libm")
 

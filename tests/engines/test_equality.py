@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from evsim.build.weights import round_to_grid
@@ -11,6 +11,9 @@ from evsim.testing.engine import assert_same, run_trial, states, take_gradients
 
 GRID = 2.0**-12
 SEEDS = st.integers(0, 2**32 - 1)
+CHECK = settings(
+    deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink]
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +76,7 @@ def test_every_path_runs(geometry_fused):
     assert any(line.startswith("learning of more: synapse by synapse, because") for line in lines)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(CHECK, max_examples=12)
 @given(seed=SEEDS, scale=st.sampled_from([0.05, 0.2, 1.0]), active=st.sampled_from([0.1, 0.9]))
 def test_trials_are_equal_bit_by_bit(pair, geometry_fused, geometry_reference, seed, scale, active):
     plan, random = geometry_fused.plan, np.random.default_rng(seed)
@@ -91,7 +94,7 @@ def test_trials_are_equal_bit_by_bit(pair, geometry_fused, geometry_reference, s
         np.testing.assert_allclose(found[name], values, 1e-12, tolerance, err_msg=name)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(CHECK, max_examples=20)
 @given(seed=SEEDS, steps=st.integers(1, 3))
 def test_steps_from_any_state_are_equal_bit_by_bit(
     pair, geometry_fused, geometry_reference, seed, steps
@@ -112,7 +115,7 @@ def test_steps_from_any_state_are_equal_bit_by_bit(
     assert_same(*seen)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(CHECK, max_examples=10)
 @given(seed=SEEDS)
 def test_sums_of_any_weights_differ_by_their_rounding(
     pair, geometry_fused, geometry_reference, seed

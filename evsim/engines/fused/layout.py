@@ -99,14 +99,12 @@ class Layout:
     ----------
     slots : (population, variable) -> slot of state.
     uniform : (population, variable) -> value of variables that nothing writes and that are equal
-        for
-        all neurons: they become literals.
+        for all neurons: they become literals.
     sizes : elements of each buffer.
     grids : population -> order in memory.
     events : (population, "") -> its spikes; (population, variable) -> its values that are not 0.
-    guarded : (population, variable) -> slot for a copy of a variable that projections may only add
-        to
-        where its guard holds.
+    guarded : (population, variable) -> slot for a copy of a variable that projections may only
+        add to where its guard holds.
     event_count, start_count : elements of the event lists and of their starts.
     """
 

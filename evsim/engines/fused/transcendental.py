@@ -61,7 +61,7 @@ def _power_of_two(k: Any) -> Any:
 
 @inline
 def _expm1_reduced(r: Any, rest: Any) -> Any:
-    """Return exp(r + rest) - 1 for |r| <= ln(2)/2 and a rest of its rounding, by Taylor's series."""
+    """Return exp(r + rest) - 1 for |r| <= ln(2)/2 and what its rounding left: Taylor's series."""
     high = C8 + r * (C9 + r * (C10 + r * (C11 + r * (C12 + r * C13))))
     low = C2 + r * (C3 + r * (C4 + r * (C5 + r * (C6 + r * (C7 + r * high)))))
     return r + (r * r * low + (rest + rest * r))

@@ -1,0 +1,87 @@
+"""Every network file runs from the command line, shortened, and leaves a readable recording."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import evsim
+from tests.helpers.process import evsim as command
+
+ROOT = Path(__file__).resolve().parent.parent
+FILES = [*sorted((ROOT / "networks").glob("*.yaml")), *(ROOT / "tests" / "networks").glob("*.yaml")]
+SHORT = (
+    "protocol.epochs=1",
+    "data.split.train=20",
+    "data.split.test=10",
+    "record.spikes.trials=3",
+)
+
+
+def run(file: Path, out: Path, *overrides: str) -> Path:
+    """Run a network; return its folder."""
+    words = [word for override in overrides for word in ("--set", override)]
+    done = command("run", file, "--out", out, "--quiet", "--threads", "2", *words)
+    assert done.code == 0, done.err
+    return Path(done.out.strip())
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_network_runs(file: Path, tmp_path: Path, official_folder: Callable[[str], Path]) -> None:
+    data = evsim.load(file).data
+    if data is not None and data.subset == "full":
+        folder = official_folder(data.name.replace("_", "-"))
+        words = ("--data-dir", str(folder))
+    else:
+        words = ()
+    overrides = [word for short in SHORT if data for word in ("--set", short)]
+    done = command("run", file, "--out", tmp_path, "--quiet", "--threads", "2", *words, *overrides)
+    assert done.code == 0, done.err
+    folder = Path(done.out.strip())
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert rows[0]["spikes"] > 0
+    with evsim.open(folder) as recording:
+        assert recording.closed
+        assert recording.metrics == rows
+        assert sum(row["trials"] for row in rows) == len(recording.trials)
+        assert len(recording.recorded) > 0
+        for name in recording.layout.spikes:
+            step, neuron = recording.spikes(name, 0)
+            assert (np.diff(step) >= 0).all()
+            assert neuron.max(initial=0) < recording.layout.population(name).size
+        if data is not None:
+            assert [row["split"] for row in rows] == ["train", "test"]
+            assert all(0 <= row["error"] <= 1 for row in rows)
+            parameters = [parameter.name for parameter in recording.layout.parameters]
+            for name in parameters:
+                before, after = recording.weights(name, 0), recording.weights(name, 1)
+                assert np.isfinite(after).all()
+                assert (before != after).any(), f"{name} learns"
+    with h5py.File(folder / "recording.h5", "r") as plain:
+        assert len(plain["trials/split"]) == sum(row["trials"] for row in rows)
+
+
+def test_lif_current_gives_the_rates_of_its_header(root: Path, tmp_path: Path) -> None:
+    folder = run(root / "networks" / "lif_current.yaml", tmp_path)
+    with evsim.open(folder) as recording:
+        _, neuron = recording.spikes("cells", 0)
+        assert np.bincount(neuron, minlength=5).tolist() == [0, 0, 55, 77, 95]
+        step, v = recording.states("cells", "v", 0)
+        assert v.shape == (len(step), 3)
+        assert v[-1, 0] == pytest.approx(-0.05, abs=1e-4), "0.2 nA lead up to the threshold only"
+
+
+def test_conv_ep_learns(root: Path, tmp_path: Path) -> None:
+    """400 images suffice to be right far more often than by chance, 10 %."""
+    overrides = ("data.split.train=400", "data.split.test=200", "protocol.epochs=2", "record={}")
+    folder = run(root / "networks" / "conv_ep.yaml", tmp_path, *overrides)
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["split"] == "test"
+    assert rows[-1]["error"] < 0.4
+    train = [row["loss"] for row in rows if row["split"] == "train"]
+    assert train[1] < 0.8 * train[0]
