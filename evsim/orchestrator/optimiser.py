@@ -59,7 +59,7 @@ class Optimiser:
     def _adam(self, name: str, gradient: NDArray[Any]) -> NDArray[Any]:
         real = gradient.dtype.type
         m, v = self.state[f"{name}/m"], self.state[f"{name}/v"]
-        work = gradient - m
+        work = np.subtract(gradient, m, out=np.empty_like(m))
         work *= real(1 - BETA1)
         m += work
         np.multiply(gradient, gradient, out=work)
@@ -69,6 +69,6 @@ class Optimiser:
         np.divide(v, real(1 - BETA2**self.updates), out=work)
         np.sqrt(work, out=work)
         work += real(EPSILON)
-        step = np.asarray(m / real(1 - BETA1**self.updates))
+        step: NDArray[Any] = np.asarray(m / real(1 - BETA1**self.updates))
         step /= work
         return step

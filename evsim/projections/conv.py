@@ -105,9 +105,9 @@ class Conv(Geometry):
         found = []
         for axis in (0, 1):
             side, step = self.target_shape[1 + axis], self.folded_stride[axis]
-            target, offset = np.meshgrid(
-                np.arange(side), np.arange(self.folded_kernel[axis]), indexing="ij"
-            )
+            windows = np.arange(self.pool[axis]) * self.stride[axis]
+            offsets = np.unique(np.add.outer(windows, np.arange(self.kernel[axis])))
+            target, offset = np.meshgrid(np.arange(side), offsets, indexing="ij")
             source = target * step + offset - self.padding[axis]
             inside = (source >= 0) & (source < self.source_shape[1 + axis])
             found.append(np.stack([source[inside], target[inside], offset[inside]], axis=1))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from evsim.recording.columns import Column
 
@@ -43,12 +44,20 @@ class Buffer:
             part = rows[begin : begin + self.capacity]
             if self._waiting + len(part) > self.capacity:
                 self.write()
-            self._rows[self._waiting : self._waiting + len(part)] = part
-            self._waiting += len(part)
+            if len(part) == self.capacity:
+                self._put(part)
+            else:
+                self._rows[self._waiting : self._waiting + len(part)] = part
+                self._waiting += len(part)
 
     def write(self) -> None:
         """Hand all that waits to HDF5."""
         if self._waiting:
-            self._dataset.resize(self.end, axis=0)
-            self._dataset[self.written : self.end] = self._rows[: self._waiting]
-            self.written, self._waiting = self.end, 0
+            self._put(self._rows[: self._waiting])
+            self._waiting = 0
+
+    def _put(self, rows: NDArray[Any]) -> None:
+        end = self.written + len(rows)
+        self._dataset.resize(end, axis=0)
+        self._dataset[self.written : end] = rows.astype(self._rows.dtype, copy=False)
+        self.written = end

@@ -69,8 +69,7 @@ def create(path: Path, layout: Layout, provenance: str) -> None:
             group.attrs.update({"shape": shape, "encoding": layout.encoding})
         for number, entry in enumerate(layout.states):
             group = file.create_group(f"states/{entry.population}/{number}")
-            size = layout.population(entry.population).size
-            group.attrs["neurons"] = np.arange(size) if entry.neurons is None else entry.neurons
+            group.attrs["neurons"] = "all" if entry.neurons is None else entry.neurons
         for column in every:
             column.create(file)
         step_offset = file["trials/step_offset"]

@@ -33,7 +33,7 @@ def weights(plan, random, scale):
 def sample(random, active):
     """Pixels k/256, some of them 0, and a target."""
     pixels = random.integers(0, 257, 198) * (random.random(198) < active) / 256
-    return {("image", "u"): pixels, ("c", "target"): np.eye(33)[random.integers(33)]}
+    return {("image", "u"): pixels, ("c", "target"): np.eye(10)[random.integers(10)]}
 
 
 def sampled_states(plan, random):

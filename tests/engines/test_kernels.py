@@ -1,0 +1,161 @@
+"""Generated code of projections, run in Python: any geometry, without compiling one."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from numba import njit
+
+from evsim.engines.fused.layout import Events, Grid
+from evsim.engines.fused.projections import Send, list_values, make_kernel
+from evsim.engines.fused.source import Lines
+from evsim.engines.fused.vector import COPY, gather_rows, gather_scaled, row_stride
+from evsim.projections.conv import Conv
+from evsim.projections.dense import Dense
+
+SEEDS = st.integers(0, 2**32 - 1)
+PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
+
+
+@st.composite
+def geometries(draw):
+    """Dense and convolutions of any option that fits, with channels above a row's width."""
+    channels = draw(st.sampled_from([1, 2, 3, 35]))
+    features = draw(st.sampled_from([1, 2, 5, 33]))
+    side = draw(st.tuples(st.integers(1, 7), st.integers(1, 7)))
+    if draw(st.integers(0, 4)) == 0:
+        return Dense.infer((channels, *side), (features, 2, 1), {})
+    kernel, stride, pool = draw(PAIRS), draw(PAIRS), draw(PAIRS)
+    padding = tuple(draw(st.integers(0, k - 1)) for k in kernel)
+    assume(all(n + 2 * p >= k for n, p, k in zip(side, padding, kernel, strict=True)))
+    sizes = zip(side, padding, kernel, stride, pool, strict=True)
+    places = [((n + 2 * p - k) // s + 1) // q for n, p, k, s, q in sizes]
+    assume(all(places))
+    options = {"kernel": kernel, "stride": stride, "padding": padding, "pool": pool}
+    return Conv.infer((channels, *side), (features, *places), options)
+
+
+def gather(dst, at, table, base, row, row_step, events, starts, slices, factors, width, stride):
+    """What the compiled `gather_rows` and `gather_scaled` document."""
+    first, span, step, number = slices
+    for j in range(number):
+        place = first + j * step
+        for event in events[starts[place] : starts[place + span]]:
+            begin = base + (row + j * row_step + event) * stride
+            dst[at : at + width] += factors(event) * table[begin : begin + width]
+
+
+def python_rows(dst, at, table, base, row, row_step, events, starts, first, span, step, number,
+                queue, width, stride):
+    slices = (first, span, step, number)
+    gather(dst, at, table, base, row, row_step, events, starts, slices, lambda e: 1, width, stride)
+
+
+def python_scaled(dst, at, table, base, row, row_step, events, starts, first, span, step, number,
+                  queue, values, values_at, senders, width, stride):
+    slices = (first, span, step, number)
+    factors = lambda event: values[values_at + event]  # noqa: E731
+    gather(dst, at, table, base, row, row_step, events, starts, slices, factors, width, stride)
+
+
+def run_send(geometry, weights, sent, backward, scaled):
+    """Send values (or, unless `scaled`, spikes where they are 1) through generated code."""
+    kernel = make_kernel(geometry, 8)
+    sender, receiver = (kernel.target, kernel.source) if backward else (kernel.source, kernel.target)
+    tables = [np.zeros(kernel.forward_size), np.zeros(kernel.backward_size)]
+    kernel.pack(weights, tables)
+    f = np.zeros(sender.size + receiver.size + 64)
+    f[: sender.size] = sent.ravel()[sender.to_memory]
+    events = Events(0, 0)
+    out = Lines()
+    list_values(out, sender, events, 0)
+    values = 0 if scaled else None
+    send = Send(events, target=sender.size, table=0, values=values, itemsize=8)
+    (kernel.backward if backward else kernel.forward)(out, send)
+    scope = {
+        "f": f,
+        "w": tables[backward],
+        "events": np.zeros(sender.size + COPY, np.int64),
+        "starts": np.zeros(sender.places + 1, np.int64),
+        "queue": None,
+        "tile": np.zeros(64),
+        "gather_rows": python_rows,
+        "gather_scaled": python_scaled,
+        "SENDERS": 0,
+        "I": int,
+        "ZERO_F": 0.0,
+    }
+    exec(str(out), scope)
+    return f[sender.size : sender.size + receiver.size][receiver.to_declared]
+
+
+@settings(max_examples=60, deadline=None)
+@given(geometry=geometries(), seed=SEEDS, backward=st.booleans(), scaled=st.booleans())
+def test_generated_code_sums_what_the_synapses_say(geometry, seed, backward, scaled):
+    random = np.random.default_rng(seed)
+    weights = random.normal(size=geometry.weight_shape)
+    shapes = [geometry.source_shape, geometry.target_shape]
+    from_shape, to_shape = shapes[::-1] if backward else shapes
+    sent = (random.random(from_shape) < 0.4).astype(float)
+    if scaled:
+        sent *= random.normal(size=from_shape)
+    pre, post, weight, coefficient = geometry.synapses()
+    senders, receivers = (post, pre) if backward else (pre, post)
+    added = sent.ravel()[senders] * weights.ravel()[weight] * coefficient
+    expected = np.bincount(receivers, added, minlength=int(np.prod(to_shape)))
+    found = run_send(geometry, weights, sent, backward, scaled)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.fixture(scope="module", params=[(1, np.float32), (5, np.float64), (19, np.float32)])
+def compiled(request):
+    """The intrinsics for one width and type."""
+    width, dtype = request.param
+    stride = row_stride(width, np.dtype(dtype).itemsize)
+
+    @njit
+    def rows(dst, at, table, base, row, row_step, events, starts, first, span, step, number, queue):
+        gather_rows(dst, at, table, base, row, row_step, events, starts, first, span, step, number,
+                    queue, width, stride)
+
+    @njit
+    def scaled(dst, at, table, base, row, row_step, events, starts, first, span, step, number,
+               queue, values):
+        gather_scaled(dst, at, table, base, row, row_step, events, starts, first, span, step,
+                      number, queue, values, 2, 256, width, stride)
+
+    return SimpleNamespace(width=width, dtype=dtype, stride=stride, rows=rows, scaled=scaled)
+
+
+@settings(deadline=None)
+@given(seed=SEEDS, number=st.integers(-2, 4), span=st.integers(0, 3), busy=st.sampled_from([0, 9]))
+def test_compiled_sums_run_in_the_documented_order(compiled, seed, number, span, busy):
+    random = np.random.default_rng(seed)
+    counts = random.integers(0, busy + 1, 12)
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    events = np.zeros(starts[-1] + 2 * COPY, np.int32)
+    events[: starts[-1]] = random.integers(0, 6, starts[-1])
+    table = np.full((40, compiled.stride), -0.0, compiled.dtype)
+    table[:, : compiled.width] = random.normal(size=(40, compiled.width))
+    values = random.normal(size=8).astype(compiled.dtype)
+    dst = random.normal(size=96).astype(compiled.dtype)
+    queue = np.zeros(512, np.int32)
+    place = (3, table.ravel(), 4 * compiled.stride, 2, 5, events, starts, 1, span, 2, number)
+    for scaled in (False, True):
+        found, expected = dst.copy(), dst.copy()
+        if scaled:
+            compiled.scaled(found, *place, queue, values)
+            python_scaled(expected, *place, None, values, 2, 256, compiled.width, compiled.stride)
+        else:
+            compiled.rows(found, *place, queue)
+            python_rows(expected, *place, None, compiled.width, compiled.stride)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_memory_order_and_declared_order_are_inverse():
+    grid = Grid.of((3, 2, 4))
+    np.testing.assert_array_equal(grid.to_memory[grid.to_declared], np.arange(24))
+    channel, place = 2, 5
+    assert grid.to_memory[place * 3 + channel] == channel * 8 + place

@@ -1,0 +1,298 @@
+"""What is easy to get wrong when Brian2's code is lowered: each on both engines."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evsim.build.build import build
+from evsim.engines.base import NotFinite
+from evsim.engines.fused import engine as fused
+from evsim.engines.reference import engine as reference
+from evsim.spec.parse import parse, parse_text
+from evsim.testing.engine import assert_same, run_trial
+
+NETWORKS = Path(__file__).parents[2] / "networks"
+
+
+def plan_of(neurons, populations, rest="", phases="run: {steps: 40}", inputs=(), head=""):
+    text = f"name: trap\ndt: 0.1*ms\nprecision: float64\n{head}\nneurons:\n{neurons}\n"
+    text += f"populations:\n{populations}\n{rest}\nprotocol:\n  phases:\n    {phases}\n"
+    return replace(build(parse_text(text)), inputs=inputs)
+
+
+def run(plan, inputs=None):
+    """What happens, after both engines agree on it bit by bit."""
+    found, expected = (
+        run_trial(program.simulation(), plan, inputs or {})
+        for program in (fused.compile(plan, "libm"), reference.compile(plan, "numpy"))
+    )
+    assert_same(found, expected)
+    return found
+
+
+def test_spikes_do_not_reach_a_variable_that_is_refractory():
+    plan = plan_of(
+        """
+  clock: {equations: "x : 1", threshold: x > 0.5}
+  cell:
+    equations: |
+      dv/dt = -v/(1*second) : 1 (unless refractory)
+      free : 1
+    threshold: v > 2.5
+    reset: v = 0
+    refractory: 0.45*ms
+""",
+        """
+  a: {shape: [1], neuron: clock, init: {x: 1}}
+  b: {shape: [2, 2, 1], neuron: cell}
+""",
+        """
+projections:
+  - {name: p, from: a, to: b.v, kind: dense, weights: 1}
+  - {name: q, from: a, to: b.free, kind: dense, weights: 1}
+""",
+    )
+    seen = run(plan)
+    assert (seen["run", "b", "free"] == 40).all()
+    counts = seen["run", "b", "spike counts"]
+    # Three inputs reach the threshold, which is crossed in the next step. That step's input and those
+    # of the three after it are dropped.
+    assert np.flatnonzero(counts).tolist() == [3, 10, 17, 24, 31, 38]
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_refractory_periods_last_whole_steps(precision):
+    plan = plan_of(
+        """
+  cell: {equations: "hold : second", threshold: "True", refractory: hold}
+""",
+        "  a: {shape: [30], neuron: cell, init: {hold: i*0.1*ms}}",
+        phases="run: {steps: 300}",
+    )
+    plan = replace(plan, precision=precision)
+    simulation = fused.compile(plan).simulation()
+    spikes = run_trial(simulation, plan, {})["run", "a", "spikes"]
+    rest = np.maximum(np.arange(30), 1)
+    np.testing.assert_array_equal(np.bincount(spikes), -(-300 // rest))
+
+
+def test_a_refractory_condition_keeps_its_state():
+    plan = plan_of(
+        """
+  cell:
+    equations: |
+      dv/dt = 1/ms : 1
+      dw/dt = 1/ms : 1 (unless refractory)
+    threshold: v > 1
+    reset: v = -1
+    refractory: v < 0.5
+    method: euler
+""",
+        "  a: {shape: [4], neuron: cell, init: {v: i/4}}",
+        phases="run: {steps: 100}",
+    )
+    seen = run(plan)
+    assert (seen["run", "a", "w"] < 10 - 1.5 * 3).all()
+
+
+def test_objects_of_one_slot_run_by_name():
+    plan = plan_of(
+        """
+  cell:
+    equations: |
+      dv/dt = 10*dv_of/ms : 1
+      dv_of : 1
+      order : 1
+    run:
+      groups: |
+        dv_of = 1
+        order = order*10 + v
+      thresholds: order = order*10 + 2
+      resets: order = order*10 + 3
+    threshold: order > 9
+    reset: order = order*10 + 4
+    method: euler
+""",
+        "  a: {shape: [2], neuron: cell, init: {order: 1}}",
+        phases="run: {steps: 1}",
+    )
+    seen = run(plan)
+    # groups before the state updater (v is 0 still), the threshold before `thresholds`, `resets`
+    # before the reset.
+    assert seen["run", "a", "v"] == pytest.approx([1, 1])
+    np.testing.assert_array_equal(seen["run", "a", "order"], [10234, 10234])
+
+
+def test_shared_values_change_between_blocks():
+    plan = plan_of(
+        """
+  cell:
+    equations: |
+      level : 1 (shared)
+      early : 1
+      late : 1
+    run:
+      before_groups: early = level*2 + 1
+      groups: level = level + 0.5
+      after_groups: late = level*2 + 1
+""",
+        "  a: {shape: [3], neuron: cell}",
+        phases="run: {steps: 4}",
+    )
+    seen = run(plan)
+    assert seen["run", "a", "level"] == 2
+    np.testing.assert_array_equal(seen["run", "a", "early"], np.full(3, 4))
+    np.testing.assert_array_equal(seen["run", "a", "late"], np.full(3, 5))
+
+
+def test_blocks_keep_their_own_intermediate_values():
+    plan = plan_of(
+        """
+  cell:
+    equations: |
+      x : 1
+      y : 1
+    run:
+      before_groups: x = x/(k + 1) + 3*k
+      after_groups: y = y/(k + 3) + 5*k
+""",
+        "  a: {shape: [3], neuron: cell, init: {x: i, y: i}}",
+        phases="run: {steps: 3}",
+    )
+    x = y = np.arange(3.0)
+    for k in (1, 2, 3):
+        x, y = x / (k + 1) + 3 * k, y / (k + 3) + 5 * k
+    seen = run(plan)
+    np.testing.assert_allclose(seen["run", "a", "x"], x, rtol=1e-14)
+    np.testing.assert_allclose(seen["run", "a", "y"], y, rtol=1e-14)
+
+
+def test_a_threshold_may_depend_on_shared_values_only():
+    plan = plan_of(
+        """
+  cell:
+    equations: |
+      level : 1 (shared)
+      n : 1
+    run: {start: level = level + 1}
+    threshold: level > 2
+    reset: n += 1
+""",
+        "  a: {shape: [3], neuron: cell}",
+        phases="run: {steps: 5}",
+    )
+    seen = run(plan)
+    np.testing.assert_array_equal(seen["run", "a", "spike counts"], [0, 0, 3, 3, 3])
+
+
+def test_populations_of_one_neuron_have_their_own_constants():
+    plan = plan_of(
+        """
+  cell:
+    equations: "x : 1"
+    run: {end: x = x*factor + shift}
+    parameters: {factor: 0.5, shift: 1}
+""",
+        """
+  a: {shape: [2], neuron: cell}
+  b: {shape: [2], neuron: cell, set: {factor: 0.25, shift: 3}}
+""",
+        phases="run: {steps: 2}",
+    )
+    seen = run(plan)
+    assert seen["run", "a", "x"].tolist() == [1.5, 1.5]
+    assert seen["run", "b", "x"].tolist() == [3.75, 3.75]
+
+
+SUMS = """
+projections:
+  - {name: p, from: image.u, to: a.sum, kind: dense, sends: value, weights: 0.5}
+  - {name: q, from: b.gain, to: a.more, kind: dense, sends: value, weights: 2}
+"""
+SUMMED = """
+  a: {shape: [1], neuron: cell}
+  b: {shape: [2], neuron: source, init: {gain: 0.25}}
+  image: {shape: [4], values: u}
+"""
+
+
+def test_sums_are_renewed_where_code_or_a_phase_changes_what_they_depend_on():
+    neurons = """
+  source: {equations: "gain : 1"}
+  cell:
+    equations: |
+      sum : 1
+      more : 1
+      total : 1
+    run:
+      end: |
+        total += sum
+        %s
+"""
+    inputs = {("image", "u"): np.array([0.5, 0.25, 0, 1])}
+    static = plan_of(neurons % "", SUMMED, SUMS, "run: {steps: 3}", (("image", "u"),))
+    assert "projection p: Dense, sums once a trial" in fused.compile(static).explain()
+    assert run(static, inputs)["run", "a", "total"] == 3 * 0.875
+    cleared = plan_of(neurons % "sum = 0", SUMMED, SUMS, "run: {steps: 3}", (("image", "u"),))
+    assert "projection p: Dense, event-driven" in fused.compile(cleared).explain()
+    seen = run(cleared, inputs)
+    assert seen["run", "a", "total"] == 3 * 0.875
+    assert seen["run", "a", "more"] == 1
+    phases = "run: {steps: 1}\n    dark: {steps: 1, from: run, set: {image.u: 0.125}}"
+    dark = plan_of(neurons % "", SUMMED, SUMS, phases, (("image", "u"),))
+    assert run(dark, inputs)["dark", "a", "total"] == 0.875 + 0.25
+
+
+def test_equal_time_constants_are_reported_by_name():
+    plan = plan_of(
+        """
+  cell:
+    equations: |
+      dv/dt = (c - v)/tau_v : 1
+      dc/dt = -c/tau_c : 1
+    method: exact
+    parameters: {tau_v: 10*ms, tau_c: 10*ms}
+""",
+        "  late: {shape: [2], neuron: cell, init: {c: 1}}",
+    )
+    for program in (fused.compile(plan), reference.compile(plan, "numpy")):
+        with pytest.raises(NotFinite, match="late.v is nan in step 0 of phase 'run'"):
+            run_trial(program.simulation(), plan, {})
+
+
+def test_clipping_does_not_hide_what_is_not_a_number():
+    plan = plan_of(
+        """
+  cell:
+    equations: "x : 1"
+    run: {end: "x = clip(sqrt(x - 0.25) - 0.5, 0, 1)"}
+""",
+        "  a: {shape: [2], neuron: cell, init: {x: 0.75}}",
+    )
+    for program in (fused.compile(plan), reference.compile(plan, "numpy")):
+        with pytest.raises(NotFinite) as caught:
+            run_trial(program.simulation(), plan, {})
+        assert (caught.value.population, caught.value.variable) == ("a", "x")
+        assert (caught.value.step, np.isnan(caught.value.value)) == (1, True)
+
+
+def test_a_neuron_under_a_current_fires_at_its_rate():
+    plan = build(parse(NETWORKS / "lif_current.yaml"))
+    simulation = fused.compile(plan).simulation()
+    spikes = run_trial(simulation, plan, {})["step", "cells", "spikes"]
+    current = 0.15e-9 + 0.05e-9 * np.arange(5)
+    drive = np.maximum(100e6 * current, 20.0001e-3)
+    interval = 2e-3 + 10e-3 * np.log(drive / (drive - 20e-3))
+    expected = np.where(current > 0.2e-9, 1 / interval, 0)
+    np.testing.assert_allclose(np.bincount(spikes, minlength=5), expected, atol=2)
+    short = replace(plan, phases={"step": replace(plan.phases["step"], steps=1000)})
+    left, right = (
+        run_trial(program.simulation(), short, {})
+        for program in (fused.compile(short), reference.compile(short, "numpy"))
+    )
+    np.testing.assert_array_equal(
+        left["step", "cells", "spikes"], right["step", "cells", "spikes"]
+    )
+    np.testing.assert_allclose(left["step", "cells", "v"], right["step", "cells", "v"], rtol=1e-12)
