@@ -14,7 +14,7 @@ import typer
 
 from evsim.errors import EvsimError, Interrupted
 
-from . import check, data, explain, info, plot, resume, run, schema
+from . import bench, check, data, explain, info, plot, resume, run, schema
 
 DEBUG = "EVSIM_DEBUG"
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, resume, check, explain, schema, info, plot):
+for command in (run, resume, check, explain, schema, info, plot, bench):
     app.command(command.__name__.rpartition(".")[2])(command.command)
 app.add_typer(data.app, name="data")
 

@@ -89,7 +89,7 @@ def run(
     """
     reporter = reporter or Reporter()
     plan = build(network)
-    samples = _samples(network, plan, data_dir, Path(network.source.name).parent)
+    samples = open_samples(network, plan, data_dir, Path(network.source.name).parent)
     program, chosen = compile_plan(plan, engine, reporter)
     facts = {"engine": chosen, "fingerprint": plan.fingerprint, **provenance()}
     manifest = _manifest(network, facts, data_dir)
@@ -135,7 +135,7 @@ def resume(
                     hint=f"restore '{found.network}', or start a new run with `evsim run`",
                 )
             )
-        samples = _samples(network, plan, data_dir or _data_dir(found), _beside(found))
+        samples = open_samples(network, plan, data_dir or _data_dir(found), _beside(found))
         program, _ = compile_plan(plan, _noted(found, "engine", str, "auto"), reporter)
         layout = Layout.from_plan(plan, network, learned_shapes(plan))
         position = checkpoint.position
@@ -217,7 +217,13 @@ class _Sink:
         return self.writer.commit()
 
 
-def _samples(network: Network, plan: Plan, data_dir: Path | None, beside: Path) -> Samples:
+def open_samples(network: Network, plan: Plan, data_dir: Path | None, beside: Path) -> Samples:
+    """Return the network's samples; relative paths of its data start `beside` its file.
+
+    Raises
+    ------
+    DataError : the data set cannot be read, or does not fit the network.
+    """
     if network.data is None:
         return Samples(network, plan, None)
     samples = Samples(network, plan, datasets.open_dataset(network.data, data_dir, beside))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from evsim import datasets, registry
 from evsim.build.build import build
 from evsim.build.plan import Plan
+from evsim.errors import DataError
 from evsim.orchestrator.report import Reporter
 from evsim.recording.layout import Layout
 from evsim.simulate import compile_plan, cores, learned_shapes
@@ -75,12 +80,38 @@ def check(network: Network) -> Summary:
 
 
 def _recorded(network: Network, plan: Plan) -> tuple[int, int]:
-    """Return how many trials of a run keep something, and the steps of one."""
-    split = network.data.split if network.data else None
-    each = (split.train or 0) + split.validation + (split.test or 0) if split else 1
-    kept = network.record.spikes.trials if network.record.spikes else "all"
-    per_pass = each if kept == "all" else kept if isinstance(kept, int) else len(kept)
-    return per_pass * network.protocol.epochs, sum(p.steps for p in plan.phases.values())
+    """Return how many trials of a run keep something at most, and the steps of one."""
+    record = network.record
+    kept = [record.spikes.trials] if record.spikes else []
+    kept += [entry.trials for entry in record.states]
+    trials = sum(max((_chosen(size, of) for of in kept), default=0) for size in _passes(network))
+    return trials * network.protocol.epochs, sum(p.steps for p in plan.phases.values())
+
+
+def _chosen(size: int, kept: Any) -> int:
+    """Return how many of a pass's trials `trials: kept` names at most."""
+    if kept == "all":
+        return size
+    return min(size, kept if isinstance(kept, int) else len(kept))
+
+
+def _passes(network: Network) -> list[int]:
+    """Return the trials of each pass of an epoch; 0 where the data cannot be found."""
+    data, test = network.data, network.protocol.test
+    if data is None:
+        return [network.protocol.trials or 1]
+    whole: dict[str, int] = registry.load("evsim.datasets", data.name).SIZES.get(data.subset, {})
+    split = data.split
+    sizes = {
+        "train": whole.get("train", 0) - split.validation if split.train is None else split.train,
+        "validation": split.validation,
+        "test": whole.get("test", 0) if split.test is None else split.test,
+    }
+    if not whole:
+        with suppress(DataError):
+            own = datasets.open_dataset(data, None, Path(network.source.name).parent)
+            sizes = {name: len(indices) for name, indices in own.indices.items()}
+    return [max(sizes[name], 0) for name in ("train", *(test.split if test else ()))]
 
 
 def _memory(plan: Plan) -> int:

@@ -82,7 +82,7 @@ def test_lif_current_gives_the_rates_of_its_header(root: Path, tmp_path: Path) -
 
 def test_conv_ep_learns(root: Path, tmp_path: Path) -> None:
     """400 images suffice to be right far more often than by chance, 10 %."""
-    overrides = ("data.split.train=400", "data.split.test=200", "protocol.epochs=2", SHORT[-1])
+    overrides = ("data.split.train=400", "data.split.test=100", "protocol.epochs=2", SHORT[-1])
     folder = run(root / "networks" / "conv_ep.yaml", tmp_path, *overrides)
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["split"] == "test"

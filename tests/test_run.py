@@ -11,6 +11,7 @@ import pytest
 
 import evsim
 from evsim.simulate import Result
+from evsim.spec.parse import parse_text
 from tests.helpers import tiny
 
 PHASES = {"train": 40, "validation": 20, "test": 20}
@@ -125,3 +126,46 @@ def test_samples_come_in_order_where_asked(tmp_path: Path) -> None:
     with evsim.open(tiny.run(path, tmp_path / "out", *overrides).folder) as recording:
         trials = recording.trials
         assert (trials["sample"] == trials["index"]).all()
+
+
+SIZED = {
+    "as it is": [],
+    "all the data there are": ["data.split={validation: 5}"],
+    "few trials": ["record.spikes.trials=2", "record.states=[]"],
+    "many states": ["record={states: [{population: hidden, variables: [u]}]}"],
+}
+
+
+@pytest.mark.parametrize("overrides", SIZED.values(), ids=SIZED)
+def test_the_announced_size_is_not_exceeded(tmp_path: Path, overrides: list[str]) -> None:
+    network = evsim.load(tiny.write(tmp_path), overrides)
+    announced = evsim.check(network).recording
+    folder = evsim.run(network, out=tmp_path / "out").folder
+    stored = 0
+
+    def visit(name: str, item: object) -> None:
+        nonlocal stored
+        if isinstance(item, h5py.Dataset) and name.startswith(("spikes", "states", "weights")):
+            stored += item.size * item.dtype.itemsize
+
+    with h5py.File(folder / "recording.h5", "r") as file:
+        file.visititems(visit)
+    assert 0 < stored <= announced < 50 * stored
+
+
+CURRENT = """\
+name: current
+dt: 1*ms
+neurons: {cell: {equations: "v : 1", threshold: v > 1, reset: v = 0, run: {end: v += 0.5}}}
+populations: {cells: {shape: [4], neuron: cell}}
+protocol: {trials: 1, phases: {current: {steps: 20}}}
+record: {spikes: {}}
+"""
+
+
+def test_trials_without_data_are_announced() -> None:
+    sizes = []
+    for trials in (1, 100):
+        text = CURRENT.replace("trials: 1", f"trials: {trials}")
+        sizes.append(evsim.check(parse_text(text)).recording)
+    assert sizes[1] == 100 * sizes[0] > 0

@@ -68,6 +68,11 @@ def identifiers(*texts: str | None) -> set[str]:
     return {name for text in texts if text for name in get_identifiers(text)}
 
 
+def random_names(names: set[str]) -> set[str]:
+    """Return those of the names that stand for random numbers: functions and the noise `xi`."""
+    return {name for name in names if name in RANDOM or name == "xi" or name.startswith("xi_")}
+
+
 def clock(dt: float, name: str) -> Any:
     """Return a clock with steps of `dt` seconds."""
     return brian2.Clock(dt=dt * brian2.second, name=name)

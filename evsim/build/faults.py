@@ -7,6 +7,7 @@ from typing import Any
 from evsim.build import brian2_compat as compat
 from evsim.errors import BuildError, Fault, nearest
 from evsim.spec import schema
+from evsim.spec.parse import in_file_order
 
 Path = tuple[Any, ...]
 
@@ -22,17 +23,22 @@ class Faults:
         """Note a fault at `path`; `name` points at its first use inside a block of code."""
         source = self.network.source
         mark = source.find(path, name) if name else source.mark(path)
-        self.found.append(Fault(message, mark, source.excerpt(mark), hint))
+        fault = Fault(message, mark, source.excerpt(mark), hint)
+        # Populations of one neuron have its mistakes in common.
+        if fault not in self.found:
+            self.found.append(fault)
 
     def brian2(self, path: Path, error: Exception, known: set[str] | None = None) -> None:
         """Note what Brian2 refused."""
-        name = compat.culprit(error)
+        name, message = compat.culprit(error), compat.message(error)
         if name is None:
-            self.add(path, compat.message(error))
+            if message.startswith("Refractory expression") and path[0] == "neurons":
+                path = (*path[:2], "refractory")
+            self.add(path, message)
         else:
             self.add(path, f"Undefined name '{name}'.", nearest(name, known or set()), name)
 
     def check(self) -> None:
         """Raise what was found."""
         if self.found:
-            raise BuildError(self.found)
+            raise BuildError(in_file_order(self.found))

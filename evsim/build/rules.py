@@ -70,6 +70,7 @@ def _rule(
     for moment, blocks in code.items():
         for phase, text in getattr(plasticity, moment).items():
             try:
+                _refuse_random(text)
                 blocks[phase] = run(text)
             except Exception as error:
                 failed(("plasticity", name, moment, phase), error)
@@ -85,6 +86,11 @@ def _rule(
         momentum=update.momentum,
         rates=_rates(update, rate or update.rate, network.protocol.epochs),
     )
+
+
+def _refuse_random(text: str) -> None:
+    for name in sorted(compat.random_names(compat.identifiers(text))):
+        raise ValueError(f"Random '{name}' in plasticity code cannot be run yet.")
 
 
 def _rates(update: schema.Update, rate: float, epochs: int) -> NDArray[np.float64]:

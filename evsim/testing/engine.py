@@ -58,10 +58,22 @@ populations:
   senders: {shape: [3, 2, 2], neuron: counter, share: {gain: channel}, learn: {gain: rise}}
   receivers: {shape: [4], neuron: counter}
 projections:
-  - {name: show, from: image.u, to: senders.values, kind: conv, kernel: [2, 3], sends: value, weights: 0.5}
+  - name: show
+    from: image.u
+    to: senders.values
+    kind: conv
+    kernel: [2, 3]
+    sends: value
+    weights: 0.5
   - {name: tell, from: senders.x, to: receivers.values, kind: dense, sends: value, weights: 0.25}
   - {name: more, from: image.u, to: receivers.values, kind: dense, sends: value, weights: 0.125}
-  - {name: call, from: senders, to: receivers.received, kind: dense, symmetric: true, weights: rand(), learn: joint}
+  - name: call
+    from: senders
+    to: receivers.received
+    kind: dense
+    symmetric: true
+    weights: rand()
+    learn: joint
 plasticity:
   joint: {at_end: {run: g += x_pre*x_post}, update: {rate: 0.1}}
   rise: {at_end: {run: g += x}, update: {rate: 0.1}}
@@ -295,7 +307,8 @@ class EngineContract:
             fresh.advance(1)
             total = sample(0)["image", "u"].sum() / 4
             sent = sample(0)["senders", "x"].sum() / 2
-            np.testing.assert_array_equal(fresh.get("receivers", "values"), np.full(4, total + sent))
+            values = fresh.get("receivers", "values")
+            np.testing.assert_array_equal(values, np.full(4, total + sent))
         finally:
             program.load(plan.parameters)
 

@@ -5,15 +5,17 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from evsim.build.build import build
 from evsim.build.weights import round_to_grid
+from evsim.engines.fused import engine as fused
+from evsim.engines.reference import engine as reference
 from evsim.engines.reference.engine import ReferenceSimulation
+from evsim.spec.parse import parse
 from evsim.testing.engine import assert_same, run_trial, states, take_gradients
 
 GRID = 2.0**-12
 SEEDS = st.integers(0, 2**32 - 1)
-CHECK = settings(
-    deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink]
-)
+CHECK = settings(deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink])
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +156,23 @@ def test_updates_on_a_grid_keep_training_equal(pair, geometry_fused, geometry_re
         assert_same(*updated)
         assert any((updated[0][n] != parameters[n]).any() for n in updated[0])
         parameters = {**parameters, **updated[0]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["networks/conv_ep", "tests/networks/perturbed_conv_ep"])
+def test_whole_networks_are_equal_bit_by_bit(root, name):
+    exact = ["precision=float64", "weights.grid=2**-12"]
+    plan = build(parse(root / f"{name}.yaml", exact))
+    random = np.random.default_rng(0)
+    inputs = {
+        key: random.integers(0, 257, plan.populations[key[0]].size) / 256 for key in plan.inputs
+    }
+    seen, gradients = [], []
+    for program in (fused.compile(plan), reference.compile(plan, "numpy")):
+        simulation = program.simulation()
+        seen.append(run_trial(simulation, plan, inputs))
+        gradients.append(take_gradients(program, simulation))
+    assert_same(*seen)
+    for parameter, values in gradients[1].items():
+        tolerance = 1e-12 * max(1.0, np.abs(values).max())
+        np.testing.assert_allclose(gradients[0][parameter], values, 1e-12, tolerance)

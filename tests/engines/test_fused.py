@@ -72,8 +72,9 @@ def test_a_phase_may_advance_in_any_pieces(geometry_fused, cuts, record):
 def test_spikes_overflow_no_buffer(geometry_fused):
     """With more spikes than a buffer holds the engine stops, empties it and goes on."""
     plan, simulation = geometry_fused.plan, geometry_fused.simulation()
-    busy = {(name, "carry"): np.full(p.size, 100.0) for name, p in plan.populations.items()
-            if p.spikes}
+    busy = {
+        (name, "carry"): np.full(p.size, 100.0) for name, p in plan.populations.items() if p.spikes
+    }
     simulation.begin(busy)
     simulation.enter("free")
     simulation.advance(20, record=True)

@@ -37,33 +37,31 @@ def geometries(draw):
     return Conv.infer((channels, *side), (features, *places), options)
 
 
-def gather(dst, at, table, base, row, row_step, events, starts, slices, factors, width, stride):
-    """What the compiled `gather_rows` and `gather_scaled` document."""
-    first, span, step, number = slices
+def add_rows(place, factor, width, stride):
+    """Do what the compiled `gather_rows` and `gather_scaled` document."""
+    dst, at, table, base, row, row_step, events, starts, first, span, step, number = place
     for j in range(number):
-        place = first + j * step
-        for event in events[starts[place] : starts[place + span]]:
+        start = first + j * step
+        for event in events[starts[start] : starts[start + span]]:
             begin = base + (row + j * row_step + event) * stride
-            dst[at : at + width] += factors(event) * table[begin : begin + width]
+            dst[at : at + width] += factor(event) * table[begin : begin + width]
 
 
-def python_rows(dst, at, table, base, row, row_step, events, starts, first, span, step, number,
-                queue, width, stride):
-    slices = (first, span, step, number)
-    gather(dst, at, table, base, row, row_step, events, starts, slices, lambda e: 1, width, stride)
+def python_rows(*args):
+    *place, _, width, stride = args
+    add_rows(place, lambda event: 1, width, stride)
 
 
-def python_scaled(dst, at, table, base, row, row_step, events, starts, first, span, step, number,
-                  queue, values, values_at, senders, width, stride):
-    slices = (first, span, step, number)
-    factors = lambda event: values[values_at + event]  # noqa: E731
-    gather(dst, at, table, base, row, row_step, events, starts, slices, factors, width, stride)
+def python_scaled(*args):
+    *place, _, values, values_at, _, width, stride = args
+    add_rows(place, lambda event: values[values_at + event], width, stride)
 
 
 def run_send(geometry, weights, sent, backward, scaled):
     """Send values (or, unless `scaled`, spikes where they are 1) through generated code."""
     kernel = make_kernel(geometry, 8)
-    sender, receiver = (kernel.target, kernel.source) if backward else (kernel.source, kernel.target)
+    ends = (kernel.source, kernel.target)
+    sender, receiver = ends[::-1] if backward else ends
     tables = [np.zeros(kernel.forward_size), np.zeros(kernel.backward_size)]
     kernel.pack(weights, tables)
     f = np.zeros(sender.size + receiver.size + 64)
@@ -117,14 +115,61 @@ def compiled(request):
 
     @njit
     def rows(dst, at, table, base, row, row_step, events, starts, first, span, step, number, queue):
-        gather_rows(dst, at, table, base, row, row_step, events, starts, first, span, step, number,
-                    queue, width, stride)
+        gather_rows(
+            dst,
+            at,
+            table,
+            base,
+            row,
+            row_step,
+            events,
+            starts,
+            first,
+            span,
+            step,
+            number,
+            queue,
+            width,
+            stride,
+        )
 
     @njit
-    def scaled(dst, at, table, base, row, row_step, events, starts, first, span, step, number,
-               queue, values):
-        gather_scaled(dst, at, table, base, row, row_step, events, starts, first, span, step,
-                      number, queue, values, 2, 256, width, stride)
+    def scaled(
+        dst,
+        at,
+        table,
+        base,
+        row,
+        row_step,
+        events,
+        starts,
+        first,
+        span,
+        step,
+        number,
+        queue,
+        values,
+    ):
+        gather_scaled(
+            dst,
+            at,
+            table,
+            base,
+            row,
+            row_step,
+            events,
+            starts,
+            first,
+            span,
+            step,
+            number,
+            queue,
+            values,
+            2,
+            256,
+            width,
+            stride,
+        )
 
     return SimpleNamespace(width=width, dtype=dtype, stride=stride, rows=rows, scaled=scaled)
 

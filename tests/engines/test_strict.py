@@ -11,9 +11,7 @@ SINGLE = np.finfo(np.float32).eps
 WHOLE = ("m", "tick", "flag", "not_refractory", "lastspike")
 SMOOTH = ("v", "powers", "exponentials", "waves", "limits", "times")
 """Variables without jumps: remainders and roundings may fall to either side of one."""
-CHECK = settings(
-    deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink]
-)
+CHECK = settings(deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink])
 
 
 REFERENCE = {}
@@ -84,9 +82,3 @@ def test_single_precision_stays_within_its_rounding(strict, strict_fused, strict
         values = expected["z", name]
         terms = 8 * SINGLE * (10 + np.abs(values))
         assert (np.abs(found["z", name] - values) <= terms).all(), name
-
-
-def test_own_functions_are_close_to_the_c_library(strict, strict_own, strict_fused):
-    left, right = (step(p.simulation(), strict, {}) for p in (strict_own, strict_fused))
-    for name in SMOOTH:
-        np.testing.assert_allclose(left["z", name], right["z", name], rtol=1e-14, atol=1e-14)

@@ -11,7 +11,7 @@ from evsim.engines.base import NotFinite
 from evsim.engines.fused import engine as fused
 from evsim.engines.reference import engine as reference
 from evsim.spec.parse import parse, parse_text
-from evsim.testing.engine import assert_same, run_trial
+from evsim.testing.engine import assert_same, run_trial, take_gradients
 
 NETWORKS = Path(__file__).parents[2] / "networks"
 
@@ -57,8 +57,8 @@ projections:
     seen = run(plan)
     assert (seen["run", "b", "free"] == 40).all()
     counts = seen["run", "b", "spike counts"]
-    # Three inputs reach the threshold, which is crossed in the next step. That step's input and those
-    # of the three after it are dropped.
+    # Three inputs reach the threshold, which is crossed in the next step. That step's input and
+    # those of the three after it are dropped.
     assert np.flatnonzero(counts).tolist() == [3, 10, 17, 24, 31, 38]
 
 
@@ -206,6 +206,83 @@ def test_populations_of_one_neuron_have_their_own_constants():
     assert seen["run", "b", "x"].tolist() == [3.75, 3.75]
 
 
+def test_subexpressions_follow_the_state_or_keep_their_value_over_a_step():
+    plan = plan_of(
+        """
+  cell:
+    equations: |
+      twice = 2*x : 1
+      held = 2*x : 1 (constant over dt)
+      x : 1
+      y : 1
+    run:
+      before_groups: |
+        x += 1
+        y = twice + 10*held
+""",
+        "  a: {shape: [2], neuron: cell}",
+        phases="run: {steps: 2}",
+    )
+    # `held` is renewed before everything else: from x = 1 in the second step.
+    assert run(plan)["run", "a", "y"].tolist() == [24, 24]
+
+
+def test_neurons_may_use_the_names_of_synapses():
+    plan = plan_of(
+        """
+  cell:
+    equations: |
+      w : 1
+      g : 1
+      x : 1
+    run: {start: w += 1, end: x = w + 1}
+    threshold: w > 1
+    reset: w = 0
+""",
+        """
+  a: {shape: [2], neuron: cell, init: {w: i}}
+  b: {shape: [3], neuron: cell}
+""",
+        """
+projections: [{name: p, from: a, to: b.g, kind: dense, weights: 0.5, learn: rule}]
+plasticity:
+  rule:
+    at_end:
+      run: |
+        g = x_pre*2 + w
+        g *= 3
+    update: {rate: 1}
+""",
+        phases="run: {steps: 3}",
+    )
+    assert run(plan)["run", "b", "g"].tolist() == [1.5, 1.5, 1.5]
+    for engine in (fused, reference):
+        program = engine.compile(plan)
+        simulation = program.simulation()
+        state = run_trial(simulation, plan, {})["run", "a", "x"]
+        expected = np.repeat((state * 2 + 0.5) * 3, 3).reshape(2, 3)
+        np.testing.assert_array_equal(take_gradients(program, simulation)["p"], expected)
+
+
+@pytest.mark.parametrize("code", ["g += t/ms", "g += i"])
+def test_learning_code_that_only_brian2_runs_is_refused_by_name(code):
+    plan = plan_of(
+        '  cell: {equations: "x : 1", threshold: x > 1}',
+        "  a: {shape: [3], neuron: cell}\n  b: {shape: [2], neuron: cell}",
+        f"""
+projections: [{{name: p, from: a, to: b.x, kind: dense, weights: 1, learn: rule}}]
+plasticity: {{rule: {{at_end: {{run: {code}}}, update: {{rate: 1}}}}}}
+""",
+        phases="run: {steps: 5}",
+    )
+    assert code in fused.applies(plan)
+    program = reference.compile(plan)
+    simulation = program.simulation()
+    run_trial(simulation, plan, {})
+    expected = {"g += t/ms": np.full((3, 2), 0.4), "g += i": np.outer([0, 1, 2], [1, 1])}[code]
+    np.testing.assert_allclose(take_gradients(program, simulation)["p"], expected)
+
+
 SUMS = """
 projections:
   - {name: p, from: image.u, to: a.sum, kind: dense, sends: value, weights: 0.5}
@@ -278,6 +355,18 @@ def test_clipping_does_not_hide_what_is_not_a_number():
         assert (caught.value.step, np.isnan(caught.value.value)) == (1, True)
 
 
+def test_the_first_step_that_goes_wrong_is_named():
+    plan = plan_of(
+        '  cell: {equations: "x : 1", run: {end: x = 1/x}}', "  a: {shape: [2], neuron: cell}"
+    )
+    for program in (fused.compile(plan), reference.compile(plan, "numpy")):
+        simulation = program.simulation()
+        simulation.begin({})
+        simulation.enter("run")
+        with pytest.raises(NotFinite, match="a.x is inf in step 0 of phase 'run'"):
+            simulation.advance(3)
+
+
 def test_a_neuron_under_a_current_fires_at_its_rate():
     plan = build(parse(NETWORKS / "lif_current.yaml"))
     simulation = fused.compile(plan).simulation()
@@ -292,7 +381,5 @@ def test_a_neuron_under_a_current_fires_at_its_rate():
         run_trial(program.simulation(), short, {})
         for program in (fused.compile(short), reference.compile(short, "numpy"))
     )
-    np.testing.assert_array_equal(
-        left["step", "cells", "spikes"], right["step", "cells", "spikes"]
-    )
+    np.testing.assert_array_equal(left["step", "cells", "spikes"], right["step", "cells", "spikes"])
     np.testing.assert_allclose(left["step", "cells", "v"], right["step", "cells", "v"], rtol=1e-12)

@@ -20,12 +20,12 @@ def convs(draw):
     channels, features = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     side, kernel, stride, pool = draw(SIDES), draw(SIDES), draw(PAIRS), draw(PAIRS)
     padding = tuple(draw(st.integers(0, k - 1)) for k in kernel)
-    places = [(n + 2 * p - k) // s + 1 for n, p, k, s in zip(side, padding, kernel, stride)]
-    assume(all(n + 2 * p >= k for n, p, k in zip(side, padding, kernel)))
-    assume(all(n >= q for n, q in zip(places, pool)))
-    target = (features, *(n // q for n, q in zip(places, pool)))
+    assume(all(n + 2 * p >= k for n, p, k in zip(side, padding, kernel, strict=True)))
+    axes = zip(side, padding, kernel, stride, pool, strict=True)
+    places = [((n + 2 * p - k) // s + 1) // q for n, p, k, s, q in axes]
+    assume(all(places))
     options = {"kernel": kernel, "stride": stride, "padding": padding, "pool": pool}
-    return Conv.infer((channels, *side), target, options)
+    return Conv.infer((channels, *side), (features, *places), options)
 
 
 def direct(geometry, values, weights):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from evsim.build.plan import Phase, Plan
 from evsim.build.weights import spread
 from evsim.engines.base import NotFinite, Program, Simulation, Spikes
-from evsim.engines.fused import memory
+from evsim.engines.fused import memory, plasticity
 from evsim.engines.fused import projections as kernels
 from evsim.engines.fused.layout import Layout
 from evsim.engines.fused.plasticity import synapse_arrays
@@ -35,6 +35,10 @@ def applies(plan: Plan) -> str | None:
         for name, symbol in block.symbols.items():
             if symbol.role == "function" and name not in FUNCTIONS:
                 return f"'{block.name}': the function '{name}' has no fused form"
+    for rule in plan.rules.values():
+        reason = plasticity.applies(plan, rule)
+        if reason is not None:
+            return f"learning of '{rule.parameter}': {reason}"
     return None
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from evsim.build.plan import Block, Phase, Plan, Projection, Rule
 from evsim.build.weights import gather
 from evsim.engines.fused.layout import Grid, Layout
-from evsim.engines.fused.render import Renderer, Term, literal
+from evsim.engines.fused.render import FUNCTIONS, Renderer, Term, literal
 from evsim.engines.fused.source import BUFFER_TYPES, TYPES, Lines, Parameters
 from evsim.engines.fused.vector import row_lanes
 from evsim.errors import EngineError
@@ -153,6 +153,27 @@ def path(plan: Plan, rule: Rule) -> str | None:
     return None
 
 
+def applies(plan: Plan, rule: Rule) -> str | None:
+    """Return what a rule's code reads that the fused engine does not have there, or None."""
+    ends = {"": rule.population}
+    if rule.projection is not None:
+        projection = plan.projections[rule.projection]
+        ends = {"pre": projection.source, "post": projection.target}
+    for block in (*rule.at_end.values(), *rule.every_step.values()):
+        for name, symbol in block.symbols.items():
+            variables = plan.populations[ends[symbol.side]].variables if symbol.side in ends else {}
+            own = name in ("w", "g") or ("", symbol.variable) in plan.shared
+            known = {
+                "state": own or symbol.variable in variables,
+                "function": name in FUNCTIONS,
+                "clock": False,
+                "index": False,
+            }
+            if not known.get(symbol.role, True):
+                return f"there is no fused form of '{name}' in `{block.code}`"
+    return None
+
+
 class _Reader:
     """Sources of values that learning code reads: states, or their averages in `at_end` code."""
 
@@ -281,8 +302,6 @@ def _changes(
     for statement in block.vector:
         value = _resolver(block, reader, owner, local).expression(statement.expr)
         if statement.var == "g":
-            if statement.op not in ("+=", "-="):
-                raise EngineError(f"Learning code may only add to g, not `{statement}`.")
             out.add(f"change {statement.op} {value.to('f')}")
         elif statement.op == ":=":
             kind = TYPES[statement.kind]

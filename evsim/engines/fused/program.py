@@ -199,7 +199,9 @@ def is_static(plan: Plan, projection: Projection) -> bool:
     and neither the neuron's code nor a phase changes sent values or sum.
     """
     target = (projection.target, projection.target_variable)
-    changed = {key for phase in plan.phases.values() for key in phase.sets}
+    changed: set[tuple[str, str | None]] = {
+        key for phase in plan.phases.values() for key in phase.sets
+    }
     changed |= {(b.owner, s.var) for b in plan.blocks for s in (*b.scalar, *b.vector)}
     changed |= {
         key

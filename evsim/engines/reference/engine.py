@@ -1,8 +1,8 @@
 """The reference engine: plain Brian2, one object after the other in Brian2's order.
 
-Slow and close to what a user would write by hand. Brian2 prepares its objects once; the engine then
-goes through a step's objects itself, so that phases, snapshots and shared inputs need no further run.
-It computes in float64 whatever the network's precision.
+Slow and close to what a user would write by hand. Brian2 prepares its objects once; the engine
+then goes through a step's objects itself, so that phases, snapshots and shared inputs need no
+further run. It computes in float64 whatever the network's precision.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from evsim.engines.reference.neurons import Cells
 from evsim.engines.reference.plasticity import learning
 from evsim.engines.reference.probes import Means, SpikeProbe
 from evsim.engines.reference.projections import Wiring, assign_sums
+from evsim.errors import RunError
 
 COMPILE_FROM = 100_000
 """Connections from which compiling Brian2's code takes less time than it saves."""
@@ -40,8 +41,8 @@ class ReferenceProgram(Program):
 
     Parameters
     ----------
-    target : "numpy", "cython" or "strict" (see `brian2_compat.code_target`); None picks Cython where
-        it pays off and a compiler is at hand.
+    target : "numpy", "cython" or "strict" (see `brian2_compat.code_target`); None picks Cython
+        where it pays off and a compiler is at hand.
     """
 
     def __init__(self, plan: Plan, target: compat.Target | None = None):
@@ -86,14 +87,12 @@ class ReferenceSimulation(Simulation):
             p.name: Wiring(p, self.cells[p.source], self.cells[p.target], at - count, self.clock)
             for at, p in enumerate(plan.projections.values())
         }
-        self.step_objects = self._prepare(
-            [
-                *(cells.group for cells in self.cells.values()),
-                *(w.synapses for w in self.wirings.values() if w.synapses is not None),
-            ]
-        )
+        groups = [cells.group for cells in self.cells.values()]
+        groups += [w.synapses for w in self.wirings.values() if w.synapses is not None]
+        self.step_objects = _prepare(groups, program.target)
         self.learnings = {n: learning(plan, r, self.clock) for n, r in plan.rules.items()}
-        self._prepare([r for rule in self.learnings.values() for r in rule.runners.values()])
+        runners = [r for rule in self.learnings.values() for r in rule.runners.values()]
+        _prepare(runners, "numpy")
         self.gradient = {name: np.zeros(plan.parameters[name].size) for name in plan.rules}
         self.probes = {n: SpikeProbe() for n, p in plan.populations.items() if p.spikes}
         self.revision = 0
@@ -101,17 +100,7 @@ class ReferenceSimulation(Simulation):
         self.phase: Phase | None = None
         self.done = 0
         self.means = Means()
-        self.fault: NotFinite | None = None
-
-    def _prepare(self, objects: list[Any]) -> list[Any]:
-        """Let Brian2 generate the objects' code; return them in the order of its schedule."""
-        found = []
-        with compat.code_target(self.program.target):
-            for item in brian2.Network(*objects).sorted_objects:
-                if item.active:
-                    item.before_run({})
-                    found.append(item)
-        return found
+        self.first_fault: NotFinite | None = None
 
     def begin(self, inputs: Mapping[tuple[str, str], NDArray[Any]]) -> None:
         for cells in self.cells.values():
@@ -140,14 +129,14 @@ class ReferenceSimulation(Simulation):
 
     def enter(self, phase: str) -> None:
         self.phase = self.plan.phases[phase]
-        self.done, self.means, self.fault = 0, Means(), None
+        self.done, self.means, self.first_fault = 0, Means(), None
         for name, state in self.ends[self.phase.start or ""].items():
             self.cells[name].restore(state)
         for (population, variable), value in self.phase.sets.items():
             self.cells[population].write(variable, value)
 
     def advance(self, steps: int, record: bool = False) -> None:
-        phase = self._phase()
+        phase, fault = self._phase(), None
         for _ in range(steps):
             self._step(phase)
             for name, probe in self.probes.items():
@@ -155,10 +144,10 @@ class ReferenceSimulation(Simulation):
             self.done += 1
             if phase.average and self.done > phase.steps - phase.average_last:
                 self.means.observe(self.cells, phase.average)
-            found = self._not_finite(phase)
-            self.fault = (self.fault or found) if found else None
-        if self.fault is not None:
-            raise self.fault
+            fault = self._not_finite(phase)
+            self.first_fault = self.first_fault or fault
+        if fault is not None:
+            raise self.first_fault or fault
 
     def _step(self, phase: Phase) -> None:
         compat.set_clock(self.clock, phase.first + self.done)
@@ -169,7 +158,14 @@ class ReferenceSimulation(Simulation):
             if waiting and (SCHEDULE.index(item.when), item.order) > SUMS:
                 assign_sums(values)
                 waiting = False
-            item.run()
+            try:
+                item.run()
+            except Exception as error:
+                # Compiled Brian2 code refuses to divide by zero, where others go on with infinity.
+                raise RunError(
+                    f"Brian2 stopped '{item.name}' in step {self.done} of phase '{phase.name}': "
+                    f"{compat.message(error)}"
+                ) from error
 
     def _set_shared(self, row: NDArray[np.float64]) -> None:
         """Set the step's shared inputs in every group that declares them."""
@@ -177,9 +173,11 @@ class ReferenceSimulation(Simulation):
             if population:
                 self.cells[population].write(name, value)
                 continue
-            for owner in (*self.cells.values(), *self.learnings.values()):
-                if name in owner.constants:
-                    owner.group.variables[name].set_value(value)
+            for cells in self.cells.values():
+                if name in cells.constants:
+                    cells.write(name, value)
+            for rule in self.learnings.values():
+                rule.set_constant(name, value)
 
     def _not_finite(self, phase: Phase) -> NotFinite | None:
         for name, cells in self.cells.items():
@@ -236,6 +234,17 @@ class ReferenceSimulation(Simulation):
 
     def _state(self) -> dict[str, dict[str, NDArray[Any]]]:
         return {name: cells.state() for name, cells in self.cells.items()}
+
+
+def _prepare(objects: list[Any], target: compat.Target) -> list[Any]:
+    """Let Brian2 generate the objects' code; return them in the order of its schedule."""
+    found = []
+    with compat.code_target(target):
+        for item in brian2.Network(*objects).sorted_objects:
+            if item.active:
+                item.before_run({})
+                found.append(item)
+    return found
 
 
 def _choose_target(plan: Plan) -> Literal["numpy", "cython"]:

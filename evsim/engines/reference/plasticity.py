@@ -1,8 +1,8 @@
 """Learning code as Brian2 runs it: on synapses, one for each connection, or on neurons.
 
-The code's groups only hold the values that it reads: states, or their means. It runs with `g` at 0; what
-it leaves there is a connection's change. A weight's gradient is the sum over its connections, each times
-its coefficient.
+The code's groups only hold the values that it reads: states, or their means. It runs with `g` at
+0; what it leaves there is a connection's change. A weight's gradient is the sum over its
+connections, each times its coefficient. The code runs once a trial: NumPy is fast enough for it.
 """
 
 from __future__ import annotations
@@ -65,6 +65,11 @@ class Learning(ABC):
                 block.code, clock=self.clock, name=name
             )
 
+    def set_constant(self, name: str, value: float) -> None:
+        """Set a protocol constant if the code reads it."""
+        if name in self.constants:
+            self.group.variables[name].set_value(value)
+
     def gradient(self, phase: str, every_step: bool, read: Read) -> NDArray[np.float64] | None:
         """Return what the phase's code adds to the parameter, flat, or None without code."""
         runner = self.runners.get((every_step, phase))
@@ -115,7 +120,8 @@ class SynapticLearning(Learning):
         self.group.variables["w"].set_value(np.asarray(values).ravel()[self.weight])
 
     def _collect(self, changes: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(self.weight, changes * self.coefficient, minlength=self.count)
+        terms = changes * self.coefficient
+        return np.bincount(self.weight, terms, self.count).astype(np.float64)
 
 
 class NeuralLearning(Learning):

@@ -1,7 +1,7 @@
 """Projections as Synapses with one connection for every pair of neurons.
 
-Connections of one pair that differ in their weight only, as average pooling makes them, are added up:
-the weights of synapses are a linear map of the projection's weights.
+Connections of one pair that differ in their weight only, as average pooling makes them, are added
+up: the weights of synapses are a linear map of the projection's weights.
 """
 
 from __future__ import annotations
@@ -35,20 +35,22 @@ class Wiring:
         self.pre, self.post = pairs // size, pairs % size
         count = int(np.prod(projection.geometry.weight_shape))
         self.map = sparse.csr_array((coefficient, (place, weight)), shape=(len(pairs), count))
-        self.weights = np.zeros(len(pairs))
+        self.weights: NDArray[np.float64] = np.zeros(len(pairs))
+        # Brian2 refuses a name that the neurons have, too.
+        self.variable = f"weight_of_{projection.name}"
         self.synapses = self._synapses(rank, clock) if projection.sends == "spikes" else None
 
     def _synapses(self, rank: int, clock: Any) -> Any:
         """Connect; `rank` is the projection's place in the order in which sums are formed."""
         projection = self.projection
         unit = self.target.population.variables[projection.target_variable].unit
-        back = projection.feedback_variable
+        back, weight = projection.feedback_variable, self.variable
         synapses = brian2.Synapses(
             self.source.group,
             self.target.group,
-            f"w : {unit}",
-            on_pre={"forward": f"{projection.target_variable}_post += w"},
-            on_post={"feedback": f"{back}_pre += w"} if back else None,
+            f"{weight} : {unit}",
+            on_pre={"forward": f"{projection.target_variable}_post += {weight}"},
+            on_post={"feedback": f"{back}_pre += {weight}"} if back else None,
             clock=clock,
             name=projection.name,
             namespace={},
@@ -61,9 +63,9 @@ class Wiring:
 
     def load(self, weights: NDArray[Any]) -> None:
         """Take the projection's weights, in its geometry's shape."""
-        self.weights = self.map @ np.asarray(weights, np.float64).ravel()
+        self.weights[:] = self.map @ np.asarray(weights, np.float64).ravel()
         if self.synapses is not None:
-            self.synapses.variables["w"].set_value(self.weights)
+            self.synapses.variables[self.variable].set_value(self.weights)
 
     def sums(self) -> NDArray[np.float64]:
         """Return the weighted sum of values for every target neuron.
@@ -71,7 +73,7 @@ class Wiring:
         Sums run in the order of synapses, as in Brian2's `(summed)` variables.
         """
         values = self.source.read(self.projection.source_variable)[self.pre] * self.weights
-        return np.bincount(self.post, values, minlength=self.target.population.size)
+        return np.bincount(self.post, values, self.target.population.size).astype(np.float64)
 
 
 def assign_sums(wirings: list[Wiring]) -> None:

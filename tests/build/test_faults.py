@@ -1,0 +1,88 @@
+"""What Brian2 refuses is told in the network file's terms: place, excerpt, and nothing raw."""
+
+import pytest
+
+from evsim.build.build import build
+from evsim.errors import BuildError
+from evsim.spec.parse import parse_text
+
+TEXT = """\
+name: faults
+dt: 0.1*ms
+neurons:
+  cell:
+    equations: |
+      {equation}
+      x : 1
+    run:
+      end: {end}
+    threshold: {threshold}
+    reset: {reset}
+    refractory: {refractory}
+    method: {method}
+    parameters: {{tau: 10*ms, E: 5*mV}}
+populations:
+  a: {{shape: [2], neuron: cell}}
+  b: {{shape: [3], neuron: cell}}
+projections:
+  - {{name: p, from: a, to: b.x, kind: dense, weights: {weights}, learn: rule}}
+plasticity:
+  rule: {{at_end: {{run: {learn}}}, update: {{rate: 0.1}}}}
+protocol:
+  constants: {{beta: 2*mV}}
+  phases: {{run: {{steps: 3}}}}
+"""
+GOOD = {
+    "equation": "dv/dt = (E - v)/tau : volt",
+    "end": "x = x/2",
+    "threshold": "v > 3*mV",
+    "reset": "v = 0*mV",
+    "refractory": "2*ms",
+    "method": "exact",
+    "weights": "0.5",
+    "learn": "g += x_pre*x_post",
+}
+
+
+def network(**changes):
+    return parse_text(TEXT.format(**{**GOOD, **changes}), "net.yaml")
+
+
+def test_the_base_is_good():
+    assert build(network()).populations["a"].spikes
+
+
+@pytest.mark.parametrize(
+    ("changes", "line", "excerpt", "message"),
+    [
+        ({"equation": "dv/dt = E - v : volt"}, 5, "equations", "does not have the expected unit"),
+        ({"equation": "dv/dt = (E - v + x)/tau : volt"}, 5, "equations", "inconsistent units"),
+        ({"equation": "dv/dt = (E-v)**2/tau/mV : volt"}, 5, "equations", "not be separated"),
+        ({"equation": "dv/dt = -v/tau + xi*mV*tau**-0.5 : volt"}, 6, "xi", "Random 'xi'"),
+        ({"end": "x = x + beta"}, 9, "end", "inconsistent units"),
+        ({"end": "x = rand()"}, 9, "rand", "Random 'rand'"),
+        ({"threshold": "v > 3"}, 10, "threshold", "different units"),
+        ({"threshold": "v + 3*mV"}, 10, "threshold", "is not a boolean expression"),
+        ({"reset": "v = 3"}, 11, "reset", "does not have the expected unit"),
+        ({"refractory": "2*mV"}, 12, "refractory", "evaluate to a timespan"),
+        ({"refractory": "x"}, 12, "refractory", "dimensionless but not a boolean"),
+        ({"weights": "0.5*mV"}, 19, "weights", "'0.5*mV' is in volt, expected a number"),
+        ({"learn": "g += x_pre*beta"}, 21, "learn", "inconsistent units"),
+        ({"learn": "g += rand()"}, 21, "learn", "Random 'rand'"),
+    ],
+    ids=lambda value: "-".join(value.values()) if isinstance(value, dict) else "",
+)
+def test_a_mistake_is_reported_once_at_its_place(changes, line, excerpt, message):
+    with pytest.raises(BuildError) as caught:
+        build(network(**changes))
+    (fault,) = caught.value.faults
+    assert (fault.mark.file, fault.mark.line) == ("net.yaml", line)
+    assert fault.excerpt == TEXT.format(**{**GOOD, **changes}).split("\n")[line - 1]
+    assert message in fault.message
+    assert "Error" not in fault.message and "\n" not in fault.message
+
+
+def test_all_mistakes_are_reported_together():
+    with pytest.raises(BuildError) as caught:
+        build(network(end="x = beta", threshold="v > 3", reset="v = 3"))
+    assert [fault.mark.line for fault in caught.value.faults] == [9, 10, 11]
