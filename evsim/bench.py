@@ -1,4 +1,4 @@
-"""Time a network's free phase on evsim's engines and as dense PyTorch code, in one interleaved run."""
+"""Time a network's first phase on evsim's engines and as dense PyTorch code, in one run."""
 
 from __future__ import annotations
 

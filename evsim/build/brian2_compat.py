@@ -10,6 +10,7 @@ import importlib
 import logging
 import re
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -37,6 +38,8 @@ CONSTANTS = frozenset(DEFAULT_CONSTANTS)
 RANDOM = frozenset({"rand", "randn", "poisson", "binomial"})
 STRICT_FLAGS = ["-w", "-O2", "-ffp-contract=off", "-std=c++11"]
 _strict_modules: dict[Any, Any] = {}
+_preferences = threading.RLock()
+"""Brian2's preferences are global: one thread changes them at a time."""
 
 
 def quantity(value: float, dimensions: tuple[float, ...]) -> Any:
@@ -164,23 +167,25 @@ def code_target(target: Target) -> Iterator[None]:
     "cython" takes Brian2's own compiler flags, which reassociate sums. "strict" compiles what the
     statements say, operation by operation: the build that engines are compared with bit by bit.
     """
-    changed: dict[str, Any] = {"codegen.target": "numpy" if target == "numpy" else "cython"}
     manager = importlib.import_module("brian2.codegen.runtime.cython_rt.extension_manager")
-    modules = manager.cython_extension_manager._code_cache
-    if target == "strict":
-        changed["codegen.cpp.extra_compile_args_gcc"] = STRICT_FLAGS
-        changed["codegen.runtime.cython.cache_dir"] = f"{manager.get_cython_cache_dir()}_strict"
-        # Brian2 finds compiled modules by their code alone, whatever their flags.
-        manager.cython_extension_manager._code_cache = _strict_modules
-    before = {name: brian2.prefs[name] for name in changed}
-    try:
-        for name, value in changed.items():
-            brian2.prefs[name] = value
-        yield
-    finally:
-        for name, value in before.items():
-            brian2.prefs[name] = value
-        manager.cython_extension_manager._code_cache = modules
+    with _preferences:
+        compiled = manager.cython_extension_manager
+        changed: dict[str, Any] = {"codegen.target": "numpy" if target == "numpy" else "cython"}
+        modules = compiled._code_cache
+        if target == "strict":
+            changed["codegen.cpp.extra_compile_args_gcc"] = STRICT_FLAGS
+            changed["codegen.runtime.cython.cache_dir"] = f"{manager.get_cython_cache_dir()}_strict"
+            # Brian2 finds compiled modules by their code alone, whatever their flags.
+            compiled._code_cache = _strict_modules
+        before = {name: brian2.prefs[name] for name in changed}
+        try:
+            for name, value in changed.items():
+                brian2.prefs[name] = value
+            yield
+        finally:
+            for name, value in before.items():
+                brian2.prefs[name] = value
+            compiled._code_cache = modules
 
 
 def has_compiler() -> bool:

@@ -1,8 +1,8 @@
 """A network as dense PyTorch code over batches of trials: what evsim's speed is compared with.
 
 The twin runs the statements captured in a Plan with tensors (batch, channel, row, column), all
-synapses in every step, in float32. Convolutions with average pooling are computed as written, or with
-pooling folded into the kernel.
+synapses in every step, in float32. Convolutions with average pooling are computed as written, or
+with pooling folded into the kernel.
 """
 
 from __future__ import annotations

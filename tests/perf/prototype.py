@@ -1,4 +1,4 @@
-"""Compare with a hand-written script of the same network: python tests/perf/prototype.py SCRIPT DATA.
+"""Compare with a hand-written script: python tests/perf/prototype.py SCRIPT DATA [WEIGHTS].
 
 SCRIPT defines `Network` with `run(images, labels, learn)`, `p`, the parameters, and `load(folder,
 split)`; its layers are those of networks/mnist_conv_ep.yaml. Both train on the same images with the

@@ -1,4 +1,4 @@
-"""Time per synaptic add of a network unlike the tuned one: python tests/perf/twin_ratio.py [rounds]."""
+"""Time per synaptic add of an unlike network: python tests/perf/twin_ratio.py [rounds]."""
 
 import statistics
 import sys
