@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from evsim.engines.base import NotFinite
 from evsim.engines.fused import engine as fused
-from evsim.engines.fused.program import is_cached
+from evsim.engines.fused.cache import is_cached
 from evsim.testing.engine import assert_same, run_trial, states
 
 
@@ -103,5 +103,5 @@ def test_the_first_value_that_is_not_finite_is_named(geometry_fused):
 
 
 def test_programs_are_found_on_disk(geometry, geometry_fused):
-    assert is_cached(geometry_fused.compiled)
+    assert is_cached(geometry_fused.compiled.module)
     assert fused.compile(geometry).compiled.source == geometry_fused.compiled.source

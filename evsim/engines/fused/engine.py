@@ -15,7 +15,14 @@ from evsim.engines.fused import memory, plasticity
 from evsim.engines.fused import projections as kernels
 from evsim.engines.fused.layout import Layout
 from evsim.engines.fused.plasticity import synapse_arrays
-from evsim.engines.fused.program import Compiled, Math, compile_plan, queue_room, synaptic_names
+from evsim.engines.fused.program import (
+    Compiled,
+    Math,
+    compile_plan,
+    is_static,
+    queue_room,
+    synaptic_names,
+)
 from evsim.engines.fused.render import FUNCTIONS
 from evsim.engines.fused.vector import row_lanes
 
@@ -97,8 +104,6 @@ class FusedProgram(Program):
         return lines
 
     def _static(self, name: str) -> bool:
-        from evsim.engines.fused.program import is_static
-
         projection = self.plan.projections[name]
         return projection.sends == "value" and is_static(self.plan, projection)
 
@@ -238,8 +243,9 @@ class FusedSimulation(Simulation):
         self.kept_at[:] = self.kept_begin
 
     def leave(self) -> None:
-        phase = self._phase()
-        self.ends[phase.name] = {key: array.copy() for key, array in self.state.items()}
+        name = self._phase().name
+        if any(phase.start == name for phase in self.plan.phases.values()):
+            self.ends[name] = {key: array.copy() for key, array in self.state.items()}
 
     def learn(self, phase: str, every_step: bool = False) -> None:
         moment = "every_step" if every_step else "at_end"

@@ -1,28 +1,14 @@
-"""A plan's program: generated source, compiled once and kept on disk.
-
-The source is written to a file named by a hash of itself, of the modules it calls and of the
-versions that compile it; Numba keeps the machine code beside it, for the CPU that it was made for.
-"""
+"""A plan's program: source generated from its blocks, projections and rules."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import os
-import sys
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
-import llvmlite
-import numba
-import numpy as np
-
 from evsim.build.plan import Block, Phase, Plan, Projection
 from evsim.engines.base import SCHEDULE
-from evsim.engines.fused import helpers, transcendental, vector
+from evsim.engines.fused.cache import import_source
 from evsim.engines.fused.layout import Layout, make_layout
 from evsim.engines.fused.neurons import lower_blocks
 from evsim.engines.fused.plasticity import GradientLayout, Reader, lower_rule
@@ -61,10 +47,10 @@ def exprel(x):
 
 @compiled
 def finite(values):
-    total = ZERO_F
+    good = np.int32(0)
     for i in range(values.size):
-        total += values[i] * ZERO_F
-    return total == ZERO_F
+        good += np.int32(abs(values[i]) < INF)
+    return good == values.size
 
 
 '''
@@ -147,7 +133,7 @@ def compile_plan(plan: Plan, math: Math) -> Compiled:
     gradients = GradientLayout(plan, layout)
     averages, average_size = _averages(plan, layout)
     source = _source(plan, layout, weights, gradients, averages, math)
-    module = _import(source)
+    module = import_source(source)
     return Compiled(plan, layout, weights, gradients, averages, average_size, module, source)
 
 
@@ -384,47 +370,3 @@ def synaptic_names(gradients: GradientLayout) -> list[str]:
     ]
     kinds = ("pre", "post", "weight", "coefficient", "weights")
     return [f"{kind}_{name}" for name in names for kind in kinds]
-
-
-def cache_folder() -> Path:
-    """Return where compiled programs are kept: EVSIM_CACHE, or the user's cache folder."""
-    if "EVSIM_CACHE" in os.environ:
-        return Path(os.environ["EVSIM_CACHE"]) / "programs"
-    base = os.environ.get("XDG_CACHE_HOME")
-    if base:
-        return Path(base) / "evsim" / "programs"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "evsim" / "programs"
-    return Path.home() / ".cache" / "evsim" / "programs"
-
-
-def _import(source: str) -> ModuleType:
-    parts = [source, numba.__version__, llvmlite.__version__, np.__version__, sys.version]
-    parts += [
-        Path(str(module.__file__)).read_text() for module in (helpers, transcendental, vector)
-    ]
-    name = "program_" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:24]
-    path = cache_folder() / name / f"{name}.py"
-    if not path.exists():
-        _write(path, source)
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def _write(path: Path, source: str) -> None:
-    """Write atomically: another process may do the same."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    with os.fdopen(descriptor, "w") as file:
-        file.write(source)
-    os.replace(temporary, path)
-
-
-def is_cached(compiled: Compiled) -> bool:
-    """Whether machine code for the program is on disk already."""
-    folder = Path(str(compiled.module.__file__)).parent / "__pycache__"
-    return any(folder.glob("*.nbc")) if folder.exists() else False
