@@ -31,6 +31,9 @@ from evsim.build.plan import NeuronCode, Variable
 
 brian2.BrianLogger.suppress_hierarchy("brian2.stateupdaters.base")
 logging.getLogger("brian2").setLevel(logging.ERROR)
+if sys.excepthook.__module__.startswith("brian2"):
+    # Brian2 would call every error that ends a script its own.
+    sys.excepthook = sys.__excepthook__
 
 BASE_UNITS = ("metre", "kilogram", "second", "amp", "kelvin", "mole", "candela")
 FUNCTIONS = frozenset(DEFAULT_FUNCTIONS)

@@ -31,7 +31,10 @@ class Column:
     path : in the file.
     tail : lengths of the axes after the first.
     chunk : shape of a stored block.
-    deflate : whether blocks are shuffled and compressed (gzip-1); all carry a Fletcher-32 sum.
+    deflate : whether blocks are shuffled and compressed (gzip-1).
+    checksum : whether blocks carry a Fletcher-32 sum. Blocks of one size are written again in their
+        place as they fill up: a process that is killed meanwhile leaves the rows of before whole,
+        but no right sum of them.
     """
 
     path: str
@@ -39,6 +42,7 @@ class Column:
     tail: tuple[int, ...]
     chunk: tuple[int, ...]
     deflate: bool = True
+    checksum: bool = True
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def create(self, file: h5py.File) -> None:
@@ -49,7 +53,7 @@ class Column:
             maxshape=(None, *self.tail),
             dtype=self.dtype,
             chunks=self.chunk,
-            fletcher32=True,
+            fletcher32=self.checksum,
             **(
                 {"compression": "gzip", "compression_opts": 1, "shuffle": True}
                 if self.deflate
@@ -103,7 +107,7 @@ def _spikes(layout: Layout, name: str) -> list[Column]:
     path, unit = spikes_path(layout, name), {"unit": "neuron, C-order index in `shape`"}
     if layout.encoding == "compact":
         gap = {"unit": "neurons skipped since the last spike of the step; 255: and 255 more"}
-        kept = Column(path, np.dtype(np.uint8), (), (_SPIKE_ROWS,), False, gap)
+        kept = Column(path, np.dtype(np.uint8), (), (_SPIKE_ROWS,), False, False, gap)
     else:
         kept = Column(path, neuron_type(size), (), (_SPIKE_ROWS,), attributes=unit)
     count = {"unit": "spikes in a step"}

@@ -25,6 +25,7 @@ from evsim.recording.layout import Layout
 
 FORMAT = "evsim recording"
 VERSION = 1
+PAGE = 4096
 
 _CACHE = 1 << 22
 _FLAGS = 11
@@ -59,7 +60,11 @@ def create(path: Path, layout: Layout, provenance: str) -> None:
     """Make a recording without data: all groups, datasets and attributes, and a first commit."""
     every = columns(layout)
     # Made in memory and written at once: HDF5 does not survive a disk that fills up here.
-    with h5py.File(path, "w", libver="latest", driver="core", backing_store=False) as file:
+    in_memory = {"libver": "latest", "driver": "core", "backing_store": False}
+    # A process that is killed may leave a write half done, but no page of the system: what HDF5
+    # keeps of its own must not lie across two.
+    in_pages = {"fs_strategy": "page", "fs_page_size": PAGE}
+    with h5py.File(path, "w", **in_memory, **in_pages) as file:
         file.attrs.update({"format": FORMAT, "version": VERSION, "dt": layout.dt, "dt_unit": "s"})
         _write_text(file, "layout", layout.to_json())
         _write_text(file, "provenance", provenance)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 def main() -> None:
     """Run the same training with and without recording, in turn, and print both."""
     trials, rounds = (int(a) for a in (*sys.argv[1:], "640", "5")[:2])
-    short = [f"data.split.train={trials}", "data.split.test=0", "protocol.epochs=1"]
+    short = [f"data.split.train={trials}", "data.split.test=2", "protocol.epochs=1"]
     short += ["record.weights=null"]
     everything = "record.spikes={populations: all, trials: all, encoding: compact}"
     seconds: dict[str, list[float]] = {"none": [], "all": []}
@@ -23,7 +23,7 @@ def main() -> None:
                 network = evsim.load(ROOT / "networks/conv_ep.yaml", [*short, spikes])
                 result = evsim.run(network, out=Path(folder))
                 seconds[name].append(result.metrics[0]["seconds"])
-                count = result.metrics[0]["spikes"]
+                count = sum(row["spikes"] for row in result.metrics)
                 size = (result.folder / "recording.h5").stat().st_size
     none, all_ = (statistics.median(seconds[name]) for name in ("none", "all"))
     print(f"{trials} trials, {count / 1e6:.1f} million spikes, {rounds} rounds in turn")
