@@ -83,9 +83,12 @@ class TorchTwin:
         }
         self.parts = _parts(plan)
 
-    @torch.inference_mode()
     def begin(self, inputs: Mapping[Key, NDArray[Any]]) -> None:
         """Start trials: start state, then `inputs` (population, variable) -> (batch, neuron)."""
+        with torch.inference_mode():
+            self._begin(inputs)
+
+    def _begin(self, inputs: Mapping[Key, NDArray[Any]]) -> None:
         for name, population in self.plan.populations.items():
             for key, variable in population.variables.items():
                 values = variable.initial
@@ -102,9 +105,12 @@ class TorchTwin:
                 ).clone()
         self._send_values(static=True)
 
-    @torch.inference_mode()
     def advance(self, phase: str, steps: int, first: int = 0) -> None:
         """Run `steps` steps of a phase from its step `first` on."""
+        with torch.inference_mode():
+            self._advance(phase, steps, first)
+
+    def _advance(self, phase: str, steps: int, first: int) -> None:
         planned = self.plan.phases[phase]
         for step in range(first, first + steps):
             row = dict(zip(self.plan.shared, planned.shared[step].tolist(), strict=True))
