@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,16 +99,6 @@ record: {states: [{population: cells, variables: [x]}]}
 # --- full disk ---
 
 
-def limited(size: int) -> Callable[[], None]:
-    """Files cannot grow beyond `size` bytes: how a full disk looks to a process."""
-
-    def prepare() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-
-    return prepare
-
-
 @pytest.fixture(scope="module")
 def long(path: Path) -> Path:
     """A finished run of eight epochs."""
@@ -122,7 +110,7 @@ def test_a_run_goes_on_after_the_disk_was_full(
     path: Path, long: Path, tmp_path: Path, size: int
 ) -> None:
     words = ("run", path, "--out", tmp_path, "--set", "protocol.epochs=8")
-    assert_told(command(*words, prepare=limited(size)), 1, "Cannot write to", "File too large")
+    assert_told(command(*words, largest_file=size), 1, "Cannot write to", "File too large")
     folder = (tmp_path / "tiny" / "latest").resolve()
     if not any(folder.glob("checkpoints/*.npz")):
         return
