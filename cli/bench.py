@@ -72,9 +72,9 @@ def _parameters(weights: Path | None, initial: Any) -> Any:
     else:
         import evsim
 
-        run = evsim.open(weights)
-        stored = {parameter.name for parameter in run.layout.parameters}
-        found = {name: run.weights(name) for name in initial if name in stored}
+        with evsim.open(weights) as run:
+            kept = {parameter.name for parameter in run.layout.parameters}
+            found = {name: run.weights(name) for name in initial if name in kept}
     for name, values in found.items():
         if values.shape != initial[name].shape:
             raise InputError(f"'{weights}' has other shapes than the network at '{name}'.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,6 @@ from evsim.orchestrator.samples import Samples
 
 BATCHES = (64, 256)
 DENSE_STEPS = 10
-REFERENCE_STEPS = 10
 
 
 @dataclass
@@ -93,39 +93,38 @@ class Contest:
 
         turn()
         if not self.activity:
-            self._count(simulations)
+            self._count(simulations[0])
         self.contestants.append(Contestant(f"evsim, {_threads(threads)}", threads, turn))
 
     def _share(self, simulation: Simulation, first: int, step: int) -> None:
         for inputs in self.inputs[first::step]:
-            simulation.begin(inputs)
-            simulation.enter(self.phase.name)
-            simulation.advance(self.phase.steps)
+            self._run(simulation, inputs)
 
-    def _count(self, simulations: list[Simulation]) -> None:
+    def _run(self, simulation: Simulation, inputs: Mapping[tuple[str, str], NDArray[Any]]) -> None:
+        simulation.begin(inputs)
+        simulation.enter(self.phase.name)
+        simulation.advance(self.phase.steps)
+
+    def _count(self, simulation: Simulation) -> None:
+        simulation.take_counts()
+        self._share(simulation, 0, 1)
         steps = len(self.inputs) * self.phase.steps
-        for name in simulations[0].take_counts():
-            self.activity[name] = 0.0
-        for simulation in simulations:
-            self._share(simulation, simulations.index(simulation), len(simulations))
-            for name, count in simulation.take_counts().items():
-                self.activity[name] += count / (steps * self.plan.populations[name].size)
+        for name, count in simulation.take_counts().items():
+            self.activity[name] = count / (steps * self.plan.populations[name].size)
 
     def add_brian2(self) -> None:
         """Add Brian2 with compiled (Cython) code and one synapse a pair of neurons."""
         program: Program = load("reference").compile(self.plan, "cython")
         program.load(self.parameters)
         simulation = program.simulation()
-        simulation.begin(self.inputs[0])
-        simulation.enter(self.phase.name)
-        steps = min(REFERENCE_STEPS, self.phase.steps)
-        simulation.advance(steps)
+        samples = itertools.cycle(self.inputs)
 
         def turn() -> int:
-            simulation.enter(self.phase.name)
-            simulation.advance(steps)
-            return steps
+            # The whole phase, as evsim runs it: its first steps have few spikes.
+            self._run(simulation, next(samples))
+            return self.phase.steps
 
+        turn()
         self.contestants.append(Contestant("Brian2, Cython", 1, turn))
 
     def add_torch(self, threads: int, batch: int, folded: bool) -> None:
@@ -151,14 +150,13 @@ class Contest:
         name = f"PyTorch {kind}, batch {batch}, {_threads(threads)}"
         self.contestants.append(Contestant(name, threads, turn))
 
-    def run(self, rounds: int, tick: Callable[[int], None] = lambda _: None) -> Bench:
+    def run(self, rounds: int) -> Bench:
         """Time all contestants, one turn each a round."""
-        for number in range(rounds):
+        for _ in range(rounds):
             for contestant in self.contestants:
                 begun = time.perf_counter()
                 done = contestant.turn()
                 contestant.times.append(1e6 * (time.perf_counter() - begun) / done)
-            tick(number + 1)
         return Bench(self.contestants, self.activity)
 
 

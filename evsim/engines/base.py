@@ -11,15 +11,25 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.build.plan import Plan
+from evsim.build.plan import Block, Plan
 
 SLOTS = ("start", "groups", "thresholds", "synapses", "resets", "end")
 SCHEDULE = tuple(f"{prefix}{slot}" for slot in SLOTS for prefix in ("before_", "", "after_"))
+
+
+def schedule(plan: Plan) -> list[Block | Literal["values", "spikes"]]:
+    """Return what a step runs, in order: blocks, weighted sums of values, delivery of spikes."""
+    items: list[tuple[tuple[int, int, str], Block | Literal["values", "spikes"]]] = [
+        ((SCHEDULE.index(b.when), b.order, b.name), b) for b in plan.blocks
+    ]
+    items.append(((SCHEDULE.index("groups"), -1, ""), "values"))
+    items.append(((SCHEDULE.index("synapses"), 0, ""), "spikes"))
+    return [item for _, item in sorted(items, key=lambda pair: pair[0])]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from evsim.build.plan import Block, Plan, Projection, Statement
 from evsim.build.weights import spread
-from evsim.engines.base import SCHEDULE
+from evsim.engines.base import schedule
 from evsim.projections.conv import Conv
 
 Key = tuple[str, str]
@@ -81,7 +81,7 @@ class TorchTwin:
             for name, rule in plan.rules.items()
             if rule.variable is not None
         }
-        self.parts = _parts(plan)
+        self.parts = schedule(plan)
 
     def begin(self, inputs: Mapping[Key, NDArray[Any]]) -> None:
         """Start trials: start state, then `inputs` (population, variable) -> (batch, neuron)."""
@@ -240,15 +240,6 @@ def _adjoint(
     ]
     found = nn.conv_transpose2d(sent, weights, stride=stride, padding=geometry.padding)
     return nn.pad(found, (0, spare[1], 0, spare[0])) if any(spare) else found
-
-
-def _parts(plan: Plan) -> list[Block | str]:
-    items: list[tuple[tuple[int, int, str], Block | str]] = [
-        ((SCHEDULE.index(b.when), b.order, b.name), b) for b in plan.blocks
-    ]
-    items.append(((SCHEDULE.index("groups"), -1, ""), "values"))
-    items.append(((SCHEDULE.index("synapses"), 0, ""), "spikes"))
-    return [item for _, item in sorted(items, key=lambda pair: pair[0])]
 
 
 def _evaluate(node: ast.expr, names: Mapping[str, Any]) -> Any:

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Literal
 
 from evsim.build.plan import Block, Phase, Plan, Projection
-from evsim.engines.base import SCHEDULE
+from evsim.engines.base import schedule
 from evsim.engines.fused.cache import import_source
 from evsim.engines.fused.layout import Layout, make_layout
 from evsim.engines.fused.neurons import lower_blocks
@@ -315,13 +315,8 @@ def _lower_advance(
 
 def _parts(plan: Plan) -> list[list[Block] | str]:
     """Cut the schedule where projections act: what lies between touches single populations only."""
-    items: list[tuple[tuple[int, int, str], Block | str]] = [
-        ((SCHEDULE.index(b.when), b.order, b.name), b) for b in plan.blocks
-    ]
-    items.append(((SCHEDULE.index("groups"), -1, ""), "values"))
-    items.append(((SCHEDULE.index("synapses"), 0, ""), "spikes"))
     parts: list[list[Block] | str] = [[]]
-    for _, item in sorted(items, key=lambda pair: pair[0]):
+    for item in schedule(plan):
         if isinstance(item, str):
             parts += [item, []]
         else:

@@ -1,0 +1,43 @@
+"""`evsim bench` as run in a shell."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evsim_cli.main import main
+
+LIF = str(Path(__file__).parents[2] / "networks/lif_current.yaml")
+SHORT = ["--set", "protocol.phases.step.duration=50*ms", "--rounds", "2", "--threads", "1"]
+
+
+def bench(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr("sys.argv", ["evsim", "bench", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+def test_figures_of_every_round(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench(monkeypatch, LIF, *SHORT, "--against", "none", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["microseconds"]["evsim, 1 thread"]["all"]) == 2
+    assert 0 < found["activity"]["cells"] < 0.01
+
+
+def test_unknown_contestant_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench(monkeypatch, LIF, "--against", "brain2") == 2
+    assert "did you mean 'brian2'" in capsys.readouterr().err
+
+
+def test_weights_of_another_network_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "w.npz", other=np.zeros(3))
+    assert bench(monkeypatch, LIF, "--weights", str(tmp_path / "w.npz")) == 2
+    assert "holds no parameter of this network" in capsys.readouterr().err
