@@ -58,9 +58,9 @@ def build(network: schema.Network) -> Plan:
         if (network.weights.grid is not None)
         else None
     )
-    phases = build_phases(
-        network, columns, dimensions, {n: p.variables for n, p in populations.items()}
-    )
+    variables = {name: population.variables for name, population in populations.items()}
+    phases = build_phases(network, columns, variables, faults)
+    faults.check()
     dtype = np.dtype(network.precision)
     inputs = tuple(
         (key.partition(".")[0], key.partition(".")[2])

@@ -1,4 +1,4 @@
-"""Phases as tables: the value of every shared input at every step."""
+"""Phases: their steps, what is set in them, and the shared inputs of every step."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from evsim import expressions, units
+from evsim import expressions
+from evsim.build.faults import Faults
 from evsim.build.plan import Phase
+from evsim.build.shared import PIECE, SharedInputs, constant_values
+from evsim.expressions import ExpressionError
 from evsim.spec import schema
 
 Column = tuple[str, str]
@@ -18,31 +20,45 @@ Column = tuple[str, str]
 def build_phases(
     network: schema.Network,
     columns: tuple[Column, ...],
-    constants: Mapping[str, tuple[float, ...]],
     variables: Mapping[str, Mapping[str, Any]],
+    faults: Faults,
 ) -> dict[str, Phase]:
     """Return the phases in the order of the file.
 
     Parameters
     ----------
     columns : the shared inputs, (population, variable), with population "" for protocol constants.
-    constants : protocol constants -> dimensions.
     variables : population -> its plan variables.
+    faults : gets expressions without a finite value, with the step.
     """
     phases: dict[str, Phase] = {}
     for name, phase in network.protocol.phases.items():
-        steps = phase_steps(phase, network.dt)
         first = 0
         if phase.from_ is not None:
             before = phases[phase.from_]
             first = before.first + before.steps
+        shared = SharedInputs(
+            steps=phase_steps(phase, network.dt),
+            first=first,
+            dt=network.dt,
+            constants=_constants(network, phase),
+            columns=tuple(_column(phase, column, variables) for column in columns),
+        )
+        sets: Mapping[Column, float] = {}
+        try:
+            sets = _sets(shared, phase, columns)
+            failing = _failing_piece(shared)
+        except ExpressionError:
+            failing = 0
+        if failing is not None:
+            _locate(network, name, shared, failing, faults)
         phases[name] = Phase(
             name=name,
-            steps=steps,
+            steps=shared.steps,
             start=phase.from_,
             first=first,
-            shared=_table(network, phase, columns, first, steps, variables),
-            sets=_sets(network, phase, columns),
+            shared=shared,
+            sets=sets,
             average=phase.average.variables if phase.average else (),
             average_last=phase.average.last if phase.average else 0,
         )
@@ -54,56 +70,37 @@ def phase_steps(phase: schema.Phase, dt: float) -> int:
     return phase.steps if phase.steps is not None else round((phase.duration or 0.0) / dt)
 
 
-def _names(network: schema.Network, first: int, steps: int) -> dict[str, Any]:
-    k = np.arange(first + 1, first + steps + 1, dtype=np.float64)
-    second = units.parse("1*second").dimensions
+def constant_dimensions(network: schema.Network) -> dict[str, tuple[float, ...]]:
+    """Return the dimensions of every protocol constant, and of `k`."""
+    values = constant_values(network.protocol.constants, network.dt, 0, 1)
+    dimensionless = (0.0,) * 7
     return {
-        "k": k,
-        "t": units.Measure((k - 1) * network.dt, second),
-        "dt": units.Measure(network.dt, second),
+        name: getattr(value, "dimensions", dimensionless)
+        for name, value in values.items()
+        if name not in ("t", "dt")
     }
 
 
-def _table(
-    network: schema.Network,
-    phase: schema.Phase,
-    columns: tuple[Column, ...],
-    first: int,
-    steps: int,
-    variables: Mapping[str, Mapping[str, Any]],
-) -> NDArray[np.float64]:
-    table = np.zeros((steps, len(columns)))
-    values = protocol_values(network, phase, first, steps)
-    for at, (population, name) in enumerate(columns):
-        if population:
-            text = phase.set.get(f"{population}.{name}")
-            if text is None:
-                table[:, at] = variables[population][name].initial
-            else:
-                table[:, at] = expressions.evaluate_quantity(text, values).value
-        else:
-            found = values[name]
-            table[:, at] = getattr(found, "value", found)
-    return table
+def _constants(network: schema.Network, phase: schema.Phase) -> dict[str, str]:
+    return {name: phase.set.get(name, text) for name, text in network.protocol.constants.items()}
 
 
-def protocol_values(
-    network: schema.Network, phase: schema.Phase | None, first: int, steps: int
-) -> dict[str, Any]:
-    """Return `k`, `t`, `dt` and every protocol constant over a phase's steps."""
-    values = _names(network, first, steps)
-    for name, text in network.protocol.constants.items():
-        override = phase.set.get(name) if phase else None
-        values[name] = expressions.evaluate_quantity(override or text, values)
-    return values
+def _column(
+    phase: schema.Phase, column: Column, variables: Mapping[str, Mapping[str, Any]]
+) -> str | float:
+    population, name = column
+    if not population:
+        return name
+    text = phase.set.get(f"{population}.{name}")
+    return text if text is not None else float(variables[population][name].initial)
 
 
 def _sets(
-    network: schema.Network, phase: schema.Phase, columns: tuple[Column, ...]
+    shared: SharedInputs, phase: schema.Phase, columns: tuple[Column, ...]
 ) -> dict[Column, float]:
     """Values for per-neuron variables, set once at the phase's start."""
-    values = protocol_values(network, phase, 0, 1)
-    found = {}
+    found: dict[Column, float] = {}
+    values = constant_values(shared.constants, shared.dt, shared.first, 1)
     for key, text in phase.set.items():
         population, _, variable = key.partition(".")
         if variable and (population, variable) not in columns:
@@ -112,12 +109,33 @@ def _sets(
     return found
 
 
-def constant_dimensions(network: schema.Network) -> dict[str, tuple[float, ...]]:
-    """Return the dimensions of every protocol constant, and of `k`."""
-    values = protocol_values(network, None, 0, 1)
-    dimensionless = (0.0,) * 7
-    return {
-        name: getattr(value, "dimensions", dimensionless)
-        for name, value in values.items()
-        if name not in ("t", "dt")
-    }
+def _failing_piece(shared: SharedInputs) -> int | None:
+    """Return the first step of the first piece in which a value is not finite, or None."""
+    texts = (*shared.constants.values(), *(c for c in shared.columns if isinstance(c, str)))
+    varies = any({"k", "t"} & set(expressions.names(text)) for text in texts)
+    for begin in range(0, shared.steps if varies else 1, PIECE):
+        try:
+            shared.piece(begin)
+        except ExpressionError:
+            return begin
+    return None
+
+
+def _locate(
+    network: schema.Network, name: str, shared: SharedInputs, begin: int, faults: Faults
+) -> None:
+    """Note which expression of a phase has no value, and in which step from `begin` on."""
+    settings = network.protocol.phases[name].set
+    for step in range(begin, shared.steps):
+        values = constant_values({}, shared.dt, shared.first + step, 1)
+        for key, text in {**shared.constants, **settings}.items():
+            try:
+                values[key] = expressions.evaluate_quantity(text, values)
+            except ExpressionError as error:
+                inside = ("phases", name, "set") if key in settings else ("constants",)
+                faults.add(
+                    ("protocol", *inside, key),
+                    f"'{text}' in step {step} of phase '{name}' (k = {shared.first + step + 1}): "
+                    f"{error.message}.",
+                )
+                return

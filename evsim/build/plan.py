@@ -1,7 +1,7 @@
 """The Plan: everything an engine needs, with nothing left to decide.
 
 A Plan is made by `evsim.build.build` from a Network. It holds captured Brian2 statements, shapes,
-initial values, the table of shared values for every step of every phase, and learning rules. Arrays
+initial values, the values of shared inputs at every step of every phase, and learning rules. Arrays
 are in C order of the declared shapes and are not written to.
 """
 
@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from evsim.build.shared import SharedInputs
 from evsim.projections.base import Geometry
 
 FloatArray = NDArray[np.floating[Any]]
@@ -202,7 +203,7 @@ class Phase:
     ----------
     start : None for the trial's start state, or the phase whose end state it continues from.
     first : value of the step count before the phase's first step (k - 1).
-    shared : (steps, len(plan.shared)) values of the shared inputs at every step.
+    shared : values of the shared inputs at every step, in the order of `Plan.shared`.
     sets : `population.variable` -> value set at the phase's start, for per-neuron variables.
     average : names of averaged variables, over the last `average_last` steps.
     """
@@ -211,7 +212,7 @@ class Phase:
     steps: int
     start: str | None
     first: int
-    shared: NDArray[np.float64]
+    shared: SharedInputs
     sets: Mapping[tuple[str, str], float]
     average: tuple[str, ...] = ()
     average_last: int = 0

@@ -89,6 +89,26 @@ protocol:
       average: {variables: [x], last: 4}
 """
 
+LONG = """\
+name: long
+dt: 1*ms
+precision: float64
+neurons:
+  follower:
+    equations: |
+      last : 1
+      total : 1
+      push : 1 (shared)
+    run: {end: "last = push; total += push"}
+populations:
+  one: {shape: [2], neuron: follower}
+protocol:
+  constants: {half: k/2}
+  phases:
+    before: {steps: 3}
+    run: {steps: 10000, from: before, set: {one.push: half}}
+"""
+
 Inputs = dict[tuple[str, str], NDArray[Any]]
 
 
@@ -283,6 +303,22 @@ class EngineContract:
         for step in (13, 14):
             simulation.advance(1)
             assert simulation.get("senders", "push") == 0.0625 * 0.25 * step
+
+    def test_shared_inputs_follow_the_step_count_in_a_long_phase(self) -> None:
+        simulation = self.compile(build(parse_text(LONG))).simulation()
+        simulation.begin({})
+        simulation.enter("before")
+        simulation.advance(3)
+        simulation.leave()
+        simulation.enter("run")
+        done = 0
+        for steps in (4095, 1, 1, 903):
+            simulation.advance(steps)
+            done += steps
+            k = np.arange(4, 4 + done)
+            assert simulation.get("one", "push") == k[-1] / 2
+            np.testing.assert_array_equal(simulation.get("one", "last"), [k[-1] / 2] * 2)
+            np.testing.assert_array_equal(simulation.get("one", "total"), [k.sum() / 2] * 2)
 
     def test_a_trial_starts_afresh(self) -> None:
         plan, simulation = contract_plan(), self.start(1)

@@ -113,7 +113,7 @@ class TorchTwin:
     def _advance(self, phase: str, steps: int, first: int) -> None:
         planned = self.plan.phases[phase]
         for step in range(first, first + steps):
-            row = dict(zip(self.plan.shared, planned.shared[step].tolist(), strict=True))
+            row = dict(zip(self.plan.shared, planned.shared.row(step).tolist(), strict=True))
             clock = {
                 "t": (planned.first + step) * self.plan.dt,
                 "dt": self.plan.dt,

@@ -86,3 +86,24 @@ def test_all_mistakes_are_reported_together():
     with pytest.raises(BuildError) as caught:
         build(network(end="x = beta", threshold="v > 3", reset="v = 3"))
     assert [fault.mark.line for fault in caught.value.faults] == [9, 10, 11]
+
+
+@pytest.mark.parametrize(
+    ("settings", "constants", "place", "message"),
+    [
+        ("", "late: 1/(k - 5001)", "1/(k", "'1/(k - 5001)' in step 5000 of phase 'run' (k = 5001)"),
+        ("late: exp(k - 4300)", "late: 1", "exp", "'exp(k - 4300)' in step 5009 of phase 'run'"),
+        ("b.w: late**2", "late: 10**(k*0.05)", "late**", "'late**2' in step 3082 of phase 'run'"),
+    ],
+)
+def test_a_value_that_is_not_finite_in_one_step_is_found_before_the_run(
+    settings, constants, place, message
+):
+    text = TEXT.format(**GOOD).replace("{steps: 3}", f"{{steps: 6000, set: {{{settings}}}}}")
+    text = text.replace("beta: 2*mV", f"beta: 2*mV, {constants}")
+    text = text.replace("x : 1\n", "x : 1\n      w : 1 (shared)\n")
+    with pytest.raises(BuildError) as caught:
+        build(parse_text(text, "net.yaml"))
+    (fault,) = caught.value.faults
+    assert fault.message.startswith(message) and "not finite" in fault.message
+    assert fault.excerpt.index(place) == fault.mark.column - 1

@@ -80,7 +80,8 @@ def plan():
 
 
 def column(plan, phase, key):
-    return plan.phases[phase].shared[:, plan.shared.index(key)]
+    shared = plan.phases[phase].shared
+    return np.array([shared.row(step)[plan.shared.index(key)] for step in range(shared.steps)])
 
 
 def test_variables_have_kind_unit_and_initial_values(plan):

@@ -212,14 +212,16 @@ class FusedSimulation(Simulation):
             self._find_not_finite(phase)
 
     def _run(self, phase: Phase, steps: int, average: bool) -> int:
-        """Run until the steps are done or a spike buffer is full; return the steps done."""
+        """Run until a spike buffer or a piece of shared inputs ends; return the steps done."""
+        begin, shared = phase.shared.piece(self.done)
+        steps = min(steps, begin + len(shared) - self.done)
         counts = np.zeros((len(self.plan.populations), max(steps, 1)), np.uint32)
         ran = int(
             self.program.compiled.module.advance(
                 phase.first + self.done,
                 steps,
-                self.done,
-                phase.shared,
+                self.done - begin,
+                shared,
                 average,
                 *self._buffers(),
                 *self.scratch,
@@ -253,11 +255,10 @@ class FusedSimulation(Simulation):
         if function is None:
             return
         planned = self.plan.phases[phase]
-        row = max(self.done, 1) - 1
+        shared = planned.shared.row(max(self.done, 1) - 1)
         means = self.means / self.means.dtype.type(max(planned.average_last, 1))
         function(
-            row,
-            planned.shared,
+            shared,
             self.flat,
             self.left,
             self.right,
@@ -277,9 +278,8 @@ class FusedSimulation(Simulation):
         if key in self.layout.uniform:
             return np.full(declared.initial.shape, self.layout.uniform[key])
         if key in self.plan.shared:
-            phase = self._phase()
-            row = max(self.done, 1) - 1
-            return np.asarray(phase.shared[row, self.plan.shared.index(key)])
+            row = self._phase().shared.row(max(self.done, 1) - 1)
+            return np.asarray(row[self.plan.shared.index(key)])
         return self._learned(population, variable)
 
     def _learned(self, population: str, variable: str) -> NDArray[Any]:

@@ -342,12 +342,12 @@ def _lower_learn(
     arrays = ", ".join(synaptic_names(gradients))
     out.add("@compiled")
     out.add(
-        f"def {moment}_{phase.name}(row, shared, g, left, right, {STATE}"
+        f"def {moment}_{phase.name}(shared, g, left, right, {STATE}"
         + (f", {arrays}" if arrays else "")
         + "):"
     )
     out.indent = 1
-    out.add(*(f"s{at} = F(shared[row, {at}])" for at in range(len(plan.shared))))
+    out.add(*(f"s{at} = F(shared[{at}])" for at in range(len(plan.shared))))
     means = phase if moment == "at_end" and phase.average else None
     reader = Reader(plan, layout, weights.parameters, averages, means)
     for rule in rules:

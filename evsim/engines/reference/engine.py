@@ -151,7 +151,7 @@ class ReferenceSimulation(Simulation):
 
     def _step(self, phase: Phase) -> None:
         compat.set_clock(self.clock, phase.first + self.done)
-        self._set_shared(phase.shared[self.done])
+        self._set_shared(phase.shared.row(self.done))
         values = [w for w in self.wirings.values() if w.projection.sends == "value"]
         waiting = bool(values)
         for item in self.step_objects:
@@ -195,8 +195,7 @@ class ReferenceSimulation(Simulation):
 
     def learn(self, phase: str, every_step: bool = False) -> None:
         planned = self.plan.phases[phase]
-        row = max(self.done, 1) - 1
-        self._set_shared(planned.shared[row])
+        self._set_shared(planned.shared.row(max(self.done, 1) - 1))
         means = {} if every_step else self.means.means()
 
         def read(population: str, variable: str) -> NDArray[Any]:
@@ -210,7 +209,7 @@ class ReferenceSimulation(Simulation):
 
     def get(self, population: str, variable: str) -> NDArray[Any]:
         if (population, variable) in self.plan.shared:
-            row = self._phase().shared[max(self.done, 1) - 1]
+            row = self._phase().shared.row(max(self.done, 1) - 1)
             return np.asarray(row[self.plan.shared.index((population, variable))])
         return self.cells[population].read(variable)
 
