@@ -11,6 +11,12 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep compiled programs with pytest's other caches, unless a folder is named already."""
+    assert config.cache is not None
+    os.environ.setdefault("EVSIM_CACHE", str(config.cache.mkdir("programs")))
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The root of the repository."""

@@ -1,4 +1,3 @@
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +11,6 @@ from evsim.spec.parse import parse
 from evsim.testing.engine import every_state
 
 HERE = Path(__file__).parent
-
-
-@pytest.fixture(scope="session", autouse=True)
-def compiled_programs(tmp_path_factory):
-    """Keep this session's compiled programs apart, unless a folder is named already."""
-    with pytest.MonkeyPatch.context() as patch:
-        if "EVSIM_CACHE" not in os.environ:
-            patch.setenv("EVSIM_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 def plan_of(name, *overrides):
