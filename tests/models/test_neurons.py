@@ -1,6 +1,7 @@
 """The library of neurons behaves as its docstrings say."""
 
-import numpy as np
+import re
+
 import pytest
 
 from evsim import expressions, models, registry, units
@@ -14,7 +15,7 @@ def test_neurons_are_complete(name):
     model = models.neuron_model(name)
     assert models.variables(model)
     assert model.reference
-    assert "Reference:" in registry.load(models.NEURONS, name).__doc__
+    assert re.search(r"^References?: ", registry.load(models.NEURONS, name).__doc__, re.MULTILINE)
     for code in (model.reset or "", *model.run.values()):
         expressions.check_code(code)
     for text in model.parameters.values():
@@ -28,48 +29,6 @@ def test_rules_are_complete(name):
     assert model.reference
     for code in (*model.at_end.values(), *model.every_step.values()):
         expressions.check_code(code)
-
-
-@pytest.fixture
-def numpy_target():
-    """Brian2 without a compiler."""
-    import brian2
-
-    before = brian2.prefs.codegen.target
-    brian2.prefs.codegen.target = "numpy"
-    yield
-    brian2.prefs.codegen.target = before
-
-
-def test_lif_spikes_at_the_rate_of_theory(numpy_target):
-    import brian2
-    from brian2.units.fundamentalunits import get_or_create_dimension
-
-    model = models.neuron_model("lif")
-    found = {name: units.parse(text) for name, text in model.parameters.items()}
-    namespace = {
-        name: brian2.Quantity(quantity.value, dim=get_or_create_dimension(quantity.dimensions))
-        for name, quantity in found.items()
-    }
-    group = brian2.NeuronGroup(
-        3,
-        model.equations,
-        threshold=model.threshold,
-        reset=model.reset,
-        refractory=model.refractory,
-        method=model.method,
-        dt=0.1 * brian2.ms,
-        namespace=namespace,
-    )
-    current = np.array([0.19, 0.25, 0.35])
-    group.v = -70 * brian2.mV
-    group.current = current * brian2.nA
-    spikes = brian2.SpikeMonitor(group, record=False)
-    brian2.Network(group, spikes).run(1 * brian2.second)
-    drive = current[1:] * 100
-    expected = 1 / (0.002 + 0.010 * np.log(drive / (drive - 20)))
-    assert spikes.count[0] == 0
-    np.testing.assert_allclose(spikes.count[1:], expected, atol=1.5)
 
 
 def test_sigma_delta_decodes_to_the_activation_of_the_sender():
