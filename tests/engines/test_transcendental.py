@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evsim.engines.fused import transcendental
+from evsim.engines import transcendental
 
 FUNCTIONS = {
     "exp": (transcendental.exp, mpmath.exp),

@@ -18,7 +18,8 @@ import llvmlite
 import numba
 import numpy as np
 
-from evsim.engines.fused import helpers, transcendental, vector
+from evsim.engines import random, transcendental
+from evsim.engines.fused import helpers, vector
 
 
 def cache_folder() -> Path:
@@ -37,7 +38,8 @@ def import_source(source: str) -> ModuleType:
     """Return generated source as a module; its file and machine code stay on disk."""
     parts = [source, numba.__version__, llvmlite.__version__, np.__version__, sys.version]
     parts += [
-        Path(str(module.__file__)).read_text() for module in (helpers, transcendental, vector)
+        Path(str(module.__file__)).read_text()
+        for module in (helpers, random, transcendental, vector)
     ]
     name = "program_" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:24]
     path = cache_folder() / name / f"{name}.py"

@@ -156,7 +156,7 @@ def _source(
     math: Math,
 ) -> str:
     out = Lines()
-    functions = "math" if math == "libm" else "evsim.engines.fused.transcendental"
+    functions = "math" if math == "libm" else "evsim.engines.transcendental"
     out.add(
         _HEAD.format(
             precision=plan.precision,
