@@ -1,6 +1,7 @@
 """Generated code of projections, run in Python: any geometry, without compiling one."""
 
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -8,10 +9,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numba import njit
 
+from evsim.engines.fused import projections
 from evsim.engines.fused.layout import Events, Grid
 from evsim.engines.fused.projections import Send, list_values, make_kernel
 from evsim.engines.fused.source import Lines
-from evsim.engines.fused.vector import COPY, gather_rows, gather_scaled, row_stride
+from evsim.engines.fused.vector import COPY, gather_rows, gather_scaled, gather_slice, row_stride
 from evsim.projections.conv import Conv
 from evsim.projections.dense import Dense
 
@@ -52,6 +54,11 @@ def python_rows(*args):
     add_rows(place, lambda event: 1, width, stride)
 
 
+def python_slice(dst, at, table, base, row, events, begin, end, width, stride):
+    place = (dst, at, table, base, row, 0, events, [begin, end], 0, 1, 0, 1)
+    add_rows(place, lambda event: 1, width, stride)
+
+
 def python_scaled(*args):
     *place, _, values, values_at, _, width, stride = args
     add_rows(place, lambda event: values[values_at + event], width, stride)
@@ -80,6 +87,7 @@ def run_send(geometry, weights, sent, backward, scaled):
         "queue": None,
         "tile": np.zeros(64),
         "gather_rows": python_rows,
+        "gather_slice": python_slice,
         "gather_scaled": python_scaled,
         "SENDERS": 0,
         "I": int,
@@ -89,9 +97,15 @@ def run_send(geometry, weights, sent, backward, scaled):
     return f[sender.size : sender.size + receiver.size][receiver.to_declared]
 
 
-@settings(max_examples=60, deadline=None)
-@given(geometry=geometries(), seed=SEEDS, backward=st.booleans(), scaled=st.booleans())
-def test_generated_code_sums_what_the_synapses_say(geometry, seed, backward, scaled):
+@settings(max_examples=100, deadline=None)
+@given(
+    geometry=geometries(),
+    seed=SEEDS,
+    backward=st.booleans(),
+    scaled=st.booleans(),
+    cache=st.sampled_from([0, projections.CACHE]),
+)
+def test_generated_code_sums_what_the_synapses_say(geometry, seed, backward, scaled, cache):
     random = np.random.default_rng(seed)
     weights = random.normal(size=geometry.weight_shape)
     shapes = [geometry.source_shape, geometry.target_shape]
@@ -103,7 +117,8 @@ def test_generated_code_sums_what_the_synapses_say(geometry, seed, backward, sca
     senders, receivers = (post, pre) if backward else (pre, post)
     added = sent.ravel()[senders] * weights.ravel()[weight] * coefficient
     expected = np.bincount(receivers, added, minlength=int(np.prod(to_shape)))
-    found = run_send(geometry, weights, sent, backward, scaled)
+    with patch.object(projections, "CACHE", cache):
+        found = run_send(geometry, weights, sent, backward, scaled)
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
@@ -171,7 +186,13 @@ def compiled(request):
             stride,
         )
 
-    return SimpleNamespace(width=width, dtype=dtype, stride=stride, rows=rows, scaled=scaled)
+    @njit
+    def one(dst, at, table, base, row, events, begin, end):
+        gather_slice(dst, at, table, base, row, events, begin, end, width, stride)
+
+    return SimpleNamespace(
+        width=width, dtype=dtype, stride=stride, rows=rows, scaled=scaled, slice=one
+    )
 
 
 @settings(deadline=None)
@@ -197,6 +218,11 @@ def test_compiled_sums_run_in_the_documented_order(compiled, seed, number, span,
             compiled.rows(found, *place, queue)
             python_rows(expected, *place, None, compiled.width, compiled.stride)
         np.testing.assert_array_equal(found, expected)
+    found, expected = dst.copy(), dst.copy()
+    one = (3, table.ravel(), 4 * compiled.stride, 2, events, starts[1], starts[1 + span])
+    compiled.slice(found, *one)
+    python_slice(expected, *one, compiled.width, compiled.stride)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_memory_order_and_declared_order_are_inverse():

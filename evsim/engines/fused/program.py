@@ -27,7 +27,8 @@ import numpy as np
 from numpy import ceil, floor
 from numba import njit
 from evsim.engines.fused.helpers import clip, modulo, sign, timestep
-from evsim.engines.fused.vector import add_scaled, gather_rows, gather_scaled, lowest_bit, mask_of
+from evsim.engines.fused.vector import add_scaled, gather_rows, gather_scaled, gather_slice
+from evsim.engines.fused.vector import lowest_bit, mask_of
 
 F, D, I, B = np.{precision}, np.float64, np.int64, np.bool_
 INF, NAN = np.inf, np.nan

@@ -22,6 +22,9 @@ from evsim.projections.base import Geometry
 from evsim.projections.conv import Conv
 from evsim.projections.dense import Dense
 
+CACHE = 32 << 10
+"""Bytes of a core's first cache."""
+
 
 @dataclass(frozen=True)
 class Tiles:
@@ -60,12 +63,15 @@ class Tiles:
 
 
 class Slices(NamedTuple):
-    """Slices of an event list, as source text: first start, starts in each, their step, number."""
+    """Slices of an event list, as source text: first start, starts in each, their step, number.
+
+    `number` is "" where there is one slice always, which may be empty.
+    """
 
     first: str
     span: str
-    step: str
-    number: str
+    step: str = "0"
+    number: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,11 +98,15 @@ class Send:
         `row` is what the first slice's events are shifted by in the table, `step` how much more
         every further one's.
         """
-        head = f"f, {at}, w, {table}, {row}, {step}, events, starts, {', '.join(slices)}, queue"
-        stride = row_stride(width, self.itemsize)
+        head, size = f"f, {at}, w, {table}, {row}", f"{width}, {row_stride(width, self.itemsize)}"
+        if self.values is None and not slices.number:
+            ends = f"starts[{slices.first}], starts[{slices.first} + {slices.span}]"
+            return f"gather_slice({head}, events, {ends}, {size})"
+        number = slices.number or "1"
+        lists = f"events, starts, {slices.first}, {slices.span}, {slices.step}, {number}, queue"
         if self.values is None:
-            return f"gather_rows({head}, {width}, {stride})"
-        return f"gather_scaled({head}, f, {self.values}, SENDERS, {width}, {stride})"
+            return f"gather_rows({head}, {step}, {lists}, {size})"
+        return f"gather_scaled({head}, {step}, {lists}, f, {self.values}, SENDERS, {size})"
 
 
 class Kernel(ABC):
@@ -181,7 +191,7 @@ class DenseKernel(Kernel):
 
     @staticmethod
     def _send(out: Lines, send: Send, tiles: Tiles, sender: Grid) -> None:
-        slices = Slices(str(send.events.first), str(sender.places), "0", "1")
+        slices = Slices(str(send.events.first), str(sender.places))
         for first, count, width in tiles.groups:
             stride = row_stride(width, tiles.itemsize)
             at = f"{send.target + first} + q * {width}"
@@ -194,7 +204,8 @@ class ConvKernel(Kernel):
     """Rows of the receptive field are slices; pooling is folded into the kernel.
 
     Forwards a tile is the channels of one target place. Backwards a tile is the channels of one
-    stride of source places: they receive from the same target places.
+    stride of source places: they receive from the same target places. A table that does not fit
+    into a core's first cache is gone through by one row of the kernel after the other.
     """
 
     def __init__(self, geometry: Conv, itemsize: int):
@@ -233,17 +244,23 @@ class ConvKernel(Kernel):
         for first, count, width in self.onward.groups:
             rows = kh * kw * c
             stride = row_stride(width, self.itemsize)
+            apart = rows * stride * self.itemsize > CACHE
             out.add(f"for q in range({count}):")
-            out.add(f"    for oy in range({target.rows}):")
-            out.add(
-                f"        y = max(0, oy * {sh} - {ph})",
-                f"        number = min({source.rows}, oy * {sh} - {ph} + {kh}) - y",
-                f"        for ox in range({target.columns}):",
-                f"            x = ox * {sw} - {pw}",
-                f"            left, right = max(0, x), min({source.columns}, x + {kw})",
-                f"            row = (y - oy * {sh} + {ph}) * {kw * c}"
-                f" - (y * {source.columns} + x) * {c}",
-            )
+            if apart:
+                # Rows of the kernel that reach into the source at target row oy.
+                out.add(
+                    f"    for ky in range({kh}):",
+                    f"        top = max(0, -((ky - {ph}) // {sh}))",
+                    f"        end = min({target.rows}, ({source.rows + ph - 1} - ky) // {sh} + 1)",
+                    "        for oy in range(top, end):",
+                    f"            y = oy * {sh} - {ph} + ky",
+                )
+            else:
+                out.add(
+                    f"    for oy in range({target.rows}):",
+                    f"            y = max(0, oy * {sh} - {ph})",
+                    f"            number = min({source.rows}, oy * {sh} - {ph} + {kh}) - y",
+                )
             call = send.gather(
                 f"{send.target + first} + (oy * {target.columns} + ox) * {target.channels}"
                 f" + q * {width}",
@@ -254,11 +271,18 @@ class ConvKernel(Kernel):
                     f"{send.events.first} + y * {source.columns} + left",
                     "right - left",
                     str(source.columns),
-                    "number",
+                    "" if apart else "number",
                 ),
                 width,
             )
-            out.add("            " + call)
+            out.add(
+                f"            for ox in range({target.columns}):",
+                f"                x = ox * {sw} - {pw}",
+                f"                left, right = max(0, x), min({source.columns}, x + {kw})",
+                f"                row = (y - oy * {sh} + {ph}) * {kw * c}"
+                f" - (y * {source.columns} + x) * {c}",
+                "                " + call,
+            )
 
     def backward(self, out: Lines, send: Send) -> None:
         kh, (sh, sw), (ph, pw) = self.kernel[0], self.stride, self.padding
@@ -268,47 +292,66 @@ class ConvKernel(Kernel):
         for first, count, width in self.back.groups:
             rows = kh * reach * features
             stride = row_stride(width, self.itemsize)
+            apart = rows * stride * self.itemsize > CACHE
+            out.add(f"for q in range({count}):")
+            if apart:
+                # The target rows of one source row are met from the top: ky falls.
+                out.add(
+                    f"    for ky in range({kh - 1}, -1, -1):",
+                    f"        first = max(0, -((ky - {ph}) // {sh}))",
+                    f"        end = min({target.rows}, ({source.rows + ph - 1} - ky) // {sh} + 1)",
+                    "        for top in range(first, end):",
+                    f"            y = top * {sh} - {ph} + ky",
+                )
+            else:
+                out.add(
+                    f"    for y in range({source.rows}):",
+                    f"            top = max(0, -((-(y + {ph} - {kh - 1})) // {sh}))",
+                    f"            number = min({target.rows - 1}, (y + {ph}) // {sh}) + 1 - top",
+                    f"            ky = y + {ph} - top * {sh}",
+                )
             out.add(
-                f"for q in range({count}):",
-                f"    for y in range({source.rows}):",
-                f"        top = max(0, -((-(y + {ph} - {kh - 1})) // {sh}))",
-                f"        number = min({target.rows - 1}, (y + {ph}) // {sh}) + 1 - top",
-                f"        ky = y + {ph} - top * {sh}",
-                f"        for group in range({first_group}, {last_group + 1}):",
-                f"            right = min({target.columns}, group + 1)",
-                f"            left = min(max(0, group - {reach - 1}), right)",
-                f"            row = ky * {reach * features}"
+                f"            for group in range({first_group}, {last_group + 1}):",
+                f"                right = min({target.columns}, group + 1)",
+                f"                left = min(max(0, group - {reach - 1}), right)",
+                f"                row = ky * {reach * features}"
                 f" - (top * {target.columns} + group - {reach - 1}) * {features}",
-                f"            x = group * {sw} - {pw}",
-                f"            at = (y * {source.columns} + x) * {channels} + {first} + q * {width}",
+                f"                x = group * {sw} - {pw}",
+                f"                at = (y * {source.columns} + x) * {channels}"
+                f" + {first} + q * {width}",
             )
+            out.indent += 4
             table = f"{send.table + first * rows} + q * {rows * stride}"
             step = str(-(sh * reach + target.columns) * features)
             slices = Slices(
                 f"{send.events.first} + top * {target.columns} + left",
                 "right - left",
                 str(target.columns),
-                "number",
+                "" if apart else "number",
             )
             direct = send.gather(f"{send.target} + at", table, "row", step, slices, width)
             if self._covers(first_group, last_group):
-                out.add(f"            {direct}")
-                continue
-            low, high = f"y * {source.columns * channels}", f"(y + 1) * {source.columns * channels}"
-            whole = f"at >= {low} and at + {width} <= {high}"
-            spare = direct.replace(f"(f, {send.target} + at,", "(tile, 0,", 1)
-            out.add(
-                f"            if {whole}:",
-                f"                {direct}",
-                "            else:",
-                f"                for j in range({width}):",
-                f"                    tile[j] = f[{send.target} + at + j]"
-                f" if {low} <= at + j < {high} else ZERO_F",
-                f"                {spare}",
-                f"                for j in range({width}):",
-                f"                    if {low} <= at + j < {high}:",
-                f"                        f[{send.target} + at + j] = tile[j]",
-            )
+                out.add(direct)
+            else:
+                self._at_edges(out, send.target, width, direct)
+            out.indent -= 4
+
+    def _at_edges(self, out: Lines, place: int, width: int, direct: str) -> None:
+        """Write the call for tiles that may reach over the ends of a source row."""
+        size = self.source.columns * self.source.channels
+        low, high = f"y * {size}", f"(y + 1) * {size}"
+        spare = direct.replace(f"(f, {place} + at,", "(tile, 0,", 1)
+        out.add(
+            f"if at >= {low} and at + {width} <= {high}:",
+            f"    {direct}",
+            "else:",
+            f"    for j in range({width}):",
+            f"        tile[j] = f[{place} + at + j] if {low} <= at + j < {high} else ZERO_F",
+            f"    {spare}",
+            f"    for j in range({width}):",
+            f"        if {low} <= at + j < {high}:",
+            f"            f[{place} + at + j] = tile[j]",
+        )
 
     def _covers(self, first_group: int, last_group: int) -> bool:
         """Whether every stride of source places lies inside the source."""

@@ -8,6 +8,7 @@ contracted.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -160,25 +161,22 @@ def _queue_rows(
     return length
 
 
-def _gather(context: Any, builder: Any, signature: Any, args: Any, scaled: bool) -> Any:
-    """Emit `dst[at:at+width] += sum of rows`, the sums in registers; see `gather_rows`."""
-    kinds = signature.args
-    width, stride = kinds[-2].literal_value, kinds[-1].literal_value
-    at, base, row, row_step = (args[n] for n in (1, 3, 4, 5))
-    target, table, events, starts, queue = (
-        _Array(context, builder, kinds[n], args[n]) for n in (0, 2, 6, 7, 12)
-    )
-    values = _Array(context, builder, kinds[13], args[13]) if scaled else None
-    # What stands behind a row in memory gets -0.0 added, which leaves every number as it is.
-    parts = pieces(width if scaled else stride)
+def _add_rows(
+    builder: Any,
+    target: tuple[_Array, Any],
+    table: _Array,
+    parts: list[tuple[int, int]],
+    count: Any,
+    row: Callable[[Any], tuple[Any, Any]],
+) -> None:
+    """Emit `target[at:] += sum of count rows`, the sums in registers.
 
-    def sum_rows(i: Any, sums: list[Any]) -> list[Any]:
-        place = builder.mul(queue.scalar(i), ir.Constant(_I64, stride))
-        offset = builder.add(base, place)
-        factor = None
-        if values is not None:
-            sender = queue.scalar(builder.add(args[15], i))
-            factor = values.scalar(builder.add(args[14], sender))
+    `row(i)` emits the offset of the i-th row in the table, and its factor or None.
+    """
+    array, at = target
+
+    def add_row(i: Any, sums: list[Any]) -> list[Any]:
+        offset, factor = row(i)
         added = []
         for total, (start, length) in zip(sums, parts, strict=True):
             weights = table.load(offset, start, length)
@@ -187,16 +185,38 @@ def _gather(context: Any, builder: Any, signature: Any, args: Any, scaled: bool)
             added.append(builder.fadd(total, weights))
         return added
 
-    zero = ir.Constant(_I64, 0)
-    with builder.if_then(builder.icmp_signed(">", args[11], zero)):
-        slices = (*args[8:12], row, row_step)
+    with builder.if_then(builder.icmp_signed(">", count, ir.Constant(_I64, 0))):
+        sums = [array.load(at, start, length) for start, length in parts]
+        sums = _loop(builder, "sum", count, 1, sums, add_row)
+        for total, (start, _) in zip(sums, parts, strict=True):
+            array.store(total, at, start)
+
+
+def _gather(context: Any, builder: Any, signature: Any, args: Any, scaled: bool) -> Any:
+    """Emit `dst[at:at+width] += sum of rows` of several slices; see `gather_rows`."""
+    kinds = signature.args
+    width, stride = kinds[-2].literal_value, kinds[-1].literal_value
+    at, base, first_row, row_step = (args[n] for n in (1, 3, 4, 5))
+    target, table, events, starts, queue = (
+        _Array(context, builder, kinds[n], args[n]) for n in (0, 2, 6, 7, 12)
+    )
+    values = _Array(context, builder, kinds[13], args[13]) if scaled else None
+    # What stands behind a row in memory gets -0.0 added, which leaves every number as it is.
+    parts = pieces(width if scaled else stride)
+
+    def row(i: Any) -> tuple[Any, Any]:
+        place = builder.mul(queue.scalar(i), ir.Constant(_I64, stride))
+        factor = None
+        if values is not None:
+            sender = queue.scalar(builder.add(args[15], i))
+            factor = values.scalar(builder.add(args[14], sender))
+        return builder.add(base, place), factor
+
+    with builder.if_then(builder.icmp_signed(">", args[11], ir.Constant(_I64, 0))):
+        slices = (*args[8:12], first_row, row_step)
         senders = args[15] if scaled else None
         count = _queue_rows(builder, (events, starts, queue), slices, senders)
-        with builder.if_then(builder.icmp_signed(">", count, zero)):
-            sums = [target.load(at, start, length) for start, length in parts]
-            sums = _loop(builder, "sum", count, 1, sums, sum_rows)
-            for total, (start, _) in zip(sums, parts, strict=True):
-                target.store(total, at, start)
+        _add_rows(builder, (target, at), table, parts, count, row)
     return context.get_dummy_value()
 
 
@@ -274,6 +294,33 @@ def gather_scaled(  # type: ignore[no-untyped-def]
         dst, n, table, n, n, n, events, starts, n, n, n, n, queue, values, n, n, width, stride
     )
     return signature, codegen
+
+
+@intrinsic
+def gather_slice(  # type: ignore[no-untyped-def]
+    typingctx, dst, at, table, base, row, events, begin, end, width, stride
+):
+    """Like `gather_rows` for the one slice events[begin:end], without a queue."""
+    if not isinstance(stride, types.IntegerLiteral):
+        return None
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        kinds = signature.args
+        at, base, first_row, begin, end = (args[n] for n in (1, 3, 4, 6, 7))
+        target, table, events = (_Array(context, builder, kinds[n], args[n]) for n in (0, 2, 5))
+        step = ir.Constant(_I64, kinds[-1].literal_value)
+        base = builder.add(base, builder.mul(first_row, step))
+
+        def row(i: Any) -> tuple[Any, Any]:
+            event = events.scalar(builder.add(begin, i))
+            return builder.add(base, builder.mul(event, step)), None
+
+        count = builder.sub(end, begin)
+        _add_rows(builder, (target, at), table, pieces(kinds[-1].literal_value), count, row)
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(dst, n, table, n, n, events, n, n, width, stride), codegen
 
 
 @intrinsic
