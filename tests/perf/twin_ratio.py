@@ -1,4 +1,4 @@
-"""Time per synaptic add of an unlike network: python tests/perf/twin_ratio.py [rounds]."""
+"""Time per synaptic add of networks unlike conv_ep: python tests/perf/twin_ratio.py [rounds]."""
 
 import statistics
 import sys
@@ -11,14 +11,20 @@ from evsim.engines import load
 from evsim.simulate import open_samples
 
 ROOT = Path(__file__).parents[2]
-FILES = ("networks/conv_ep.yaml", "tests/networks/perturbed_conv_ep.yaml")
+TWIN = "tests/networks/perturbed_conv_ep.yaml"
+WIDE = ("populations.edges.shape=[33, 9, 9]", "populations.parts.shape=[65, 7, 7]")
+NETWORKS = {
+    "conv_ep": ("networks/conv_ep.yaml", ()),
+    "twin of its width": (TWIN, WIDE),
+    "twin as in the tests, a fifth of the work": (TWIN, ()),
+}
 
 
 class Network:
     """A compiled network with one sample, timed over its first phase."""
 
-    def __init__(self, path: Path):
-        network = evsim.load(path)
+    def __init__(self, path: Path, overrides: tuple[str, ...]):
+        network = evsim.load(path, overrides)
         self.plan = build(network)
         self.simulation = load("fused").compile(self.plan).simulation()
         self.inputs = open_samples(network, self.plan, None, path.parent).inputs("train", 0)
@@ -48,19 +54,20 @@ class Network:
 
 
 def main() -> None:
-    """Time both networks in turn and print the ratio."""
+    """Time the networks in turn and print ratios to the first."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 50
-    networks = [Network(ROOT / name) for name in FILES]
-    times: list[list[float]] = [[], []]
+    networks = {name: Network(ROOT / file, sets) for name, (file, sets) in NETWORKS.items()}
+    times: dict[str, list[float]] = {name: [] for name in networks}
     for _ in range(rounds):
-        for network, found in zip(networks, times, strict=True):
-            found.append(network.turn())
-    for pick, what in ((min, "best"), (statistics.median, "median")):
-        each = [pick(t) / n.adds * 1e9 for t, n in zip(times, networks, strict=True)]
-        print(
-            f"{what:>7}  ns per synaptic add: {each[0]:.4f} and {each[1]:.4f}, "
-            f"ratio {each[1] / each[0]:.2f}"
-        )
+        for name, network in networks.items():
+            times[name].append(network.turn())
+    base: list[float] = []
+    print(f"{'ns per synaptic add':<44}{'best':>8}{'median':>8}{'ratios':>14}")
+    for name, network in networks.items():
+        each = [pick(times[name]) / network.adds * 1e9 for pick in (min, statistics.median)]
+        base = base or each
+        ratios = " ".join(f"{a / b:.2f}x" for a, b in zip(each, base, strict=True))
+        print(f"{name:<44}{each[0]:>8.4f}{each[1]:>8.4f}{ratios:>14}")
 
 
 main()
