@@ -114,6 +114,9 @@ def neuron_group(
         namespace=namespace(code.namespace),
         **({"method": code.method} if code.method else {}),
     )
+    if group.subexpression_updater is not None:
+        # Brian2 numbers this name by what else it has made; streams are named by it.
+        group.subexpression_updater._name = f"{name}_subexpression_update"
     for slot, text in code.run.items():
         group.run_regularly(text, when=slot, clock=clock, name=f"{name}_{slot}")
     return group

@@ -27,6 +27,7 @@ from brian2.devices.device import RuntimeDevice
 from brian2.utils.stringtools import get_identifiers
 
 from evsim.build.brian2_compat import CONSTANTS
+from evsim.build.draws import kind_of, name_draws
 from evsim.build.plan import Block, Kind, Statement, Symbol
 
 TEMPLATES = frozenset({"stateupdate", "threshold", "reset"})
@@ -38,31 +39,57 @@ class Unsupported(Exception):
 
 
 class _Recorder(RuntimeDevice):  # type: ignore[misc]
-    """Brian2's runtime device, except that code objects are described instead of compiled."""
+    """Brian2's runtime device, except that code objects are described.
 
-    def __init__(self, base: RuntimeDevice):
+    `compiles` says whether they are compiled, too.
+    """
+
+    def __init__(self, base: RuntimeDevice, compiles: bool):
         self.__dict__ = base.__dict__
         self.recorded: list[dict[str, Any]] = []
+        self.compiles = compiles
 
-    def code_object(self, **description: Any) -> None:
+    def code_object(self, **description: Any) -> Any:
+        description["draws"] = name_draws(description)
         self.recorded.append(description)
+        if not self.compiles:
+            return None
+        return super().code_object(**{k: v for k, v in description.items() if k != "draws"})
 
-    def code_object_class(self, *_: Any, **__: Any) -> Any:
-        """Spare the search for a compiler: no target ever sees the code."""
+    def code_object_class(self, *args: Any, **keywords: Any) -> Any:
+        """Spare the search for a compiler where no target ever sees the code."""
+        if self.compiles:
+            return super().code_object_class(*args, **keywords)
         return NumpyCodeObject
 
 
 @contextmanager
-def _recording() -> Iterator[_Recorder]:
+def _recording(compiles: bool) -> Iterator[_Recorder]:
     devices = sys.modules["brian2.devices.device"]
     active = devices.active_device
-    recorder = _Recorder(active)
+    recorder = _Recorder(active, compiles)
     devices.active_device = recorder  # type: ignore[attr-defined]
     try:
         yield recorder
     finally:
         devices.active_device = active  # type: ignore[attr-defined]
-        active.__dict__.pop("recorded", None)
+        for name in ("recorded", "compiles"):
+            active.__dict__.pop(name, None)
+
+
+def prepare(objects: Sequence[Any]) -> list[tuple[Any, list[str]]]:
+    """Let Brian2 generate objects' code; return them in its order, with what they draw.
+
+    The second item of a pair names the variables of `draws.name_draws` in the object's code.
+    """
+    found = []
+    with _recording(compiles=True) as recorder:
+        for item in brian2.Network(*objects).sorted_objects:
+            if item.active:
+                recorder.recorded.clear()
+                item.before_run({})
+                found.append((item, [d for r in recorder.recorded for d in r["draws"]]))
+    return found
 
 
 def capture(
@@ -82,7 +109,7 @@ def capture(
     """
     network = brian2.Network(*objects)
     blocks = []
-    with _recording() as recorder:
+    with _recording(compiles=False) as recorder:
         for item in network.sorted_objects:
             if not item.active:
                 continue
@@ -176,6 +203,8 @@ def _symbol(
         return Symbol("function", name)
     if isinstance(variable, Function):
         return Symbol("function", name)
+    if kind_of(name):
+        return Symbol("random", name)
     kind = _kind(variable.dtype)
     if isinstance(variable, Constant):
         return Symbol("literal", name, kind=kind, shared=True, value=variable.get_value())

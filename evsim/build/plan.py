@@ -76,12 +76,13 @@ class Symbol:
     Attributes
     ----------
     role : "state" (a population's variable), "local", "literal" (value known at compile time),
-        "clock" (`t`, `dt`, `t_in_timesteps`), "index" (`i`), or "function".
+        "clock" (`t`, `dt`, `t_in_timesteps`), "index" (`i`), "random" (a fresh number for every
+        step and neuron, see `draws`), or "function".
     side : for "state" in synaptic code, "pre", "post" or "synapse"; else "".
     variable : name of the variable on that side.
     """
 
-    role: Literal["state", "local", "literal", "clock", "index", "function"]
+    role: Literal["state", "local", "literal", "clock", "index", "random", "function"]
     variable: str = ""
     side: str = ""
     kind: Kind = "float"
@@ -251,6 +252,16 @@ class Plan:
     weight_grid: float | None
     fingerprint: str
     constants: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    @property
+    def streams(self) -> tuple[tuple[str, str], ...]:
+        """The random variables of the code: (block, variable)."""
+        return tuple(
+            (block.name, name)
+            for block in self.blocks
+            for name, symbol in sorted(block.symbols.items())
+            if symbol.role == "random"
+        )
 
     @property
     def dtype(self) -> np.dtype[Any]:

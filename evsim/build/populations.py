@@ -111,11 +111,11 @@ def _neuron_code(
     )
     used = compat.identifiers(*texts)
     own = set(models.variables(neuron))
-    for random in sorted(compat.random_names(used) - own):
+    for random in sorted({"poisson", "binomial"} & used - own):
         faults.add(
             _path_of(network, name, random),
             f"Random '{random}' in neuron code cannot be run yet.",
-            "draw random values in `init` or `weights`",
+            "use rand() or randn()",
             random,
         )
     parameters = {**neuron.parameters, **declared.set}
@@ -203,7 +203,8 @@ def capture_blocks(
         for suffix, field in (("spike_thresholder", "threshold"), ("spike_resetter", "reset")):
             inside = neuron in network.neurons and getattr(network.neurons[neuron], field)
             origins[f"{name}_{suffix}"] = ("neurons", neuron, field) if inside else path
-        origins[name] = origins[f"{name}_stateupdater"] = path
+        for suffix in ("", "_stateupdater", "_subexpression_update"):
+            origins[f"{name}{suffix}"] = path
 
     def failed(item: str, error: Exception) -> None:
         owner = next(n for n in sorted(populations, key=len, reverse=True) if item.startswith(n))

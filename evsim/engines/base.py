@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim.build.plan import Block, Plan
+from evsim.engines.random import stream_key
 
 SLOTS = ("start", "groups", "thresholds", "synapses", "resets", "end")
 SCHEDULE = tuple(f"{prefix}{slot}" for slot in SLOTS for prefix in ("before_", "", "after_"))
@@ -30,6 +31,13 @@ def schedule(plan: Plan) -> list[Block | Literal["values", "spikes"]]:
     items.append(((SCHEDULE.index("groups"), -1, ""), "values"))
     items.append(((SCHEDULE.index("synapses"), 0, ""), "spikes"))
     return [item for _, item in sorted(items, key=lambda pair: pair[0])]
+
+
+def stream_keys(plan: Plan) -> dict[tuple[str, str], int]:
+    """Return the key of every random variable of the code: (block, variable) -> key."""
+    return {
+        (block, name): stream_key(plan.seed, "code", block, name) for block, name in plan.streams
+    }
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,11 @@ class Simulation(ABC):
     """
 
     @abstractmethod
-    def begin(self, inputs: Mapping[tuple[str, str], NDArray[Any]]) -> None:
-        """Start a trial: start state, then `inputs` (population, variable) -> (neuron,) values."""
+    def begin(self, inputs: Mapping[tuple[str, str], NDArray[Any]], trial: int = 0) -> None:
+        """Start a trial: start state, then `inputs` (population, variable) -> (neuron,) values.
+
+        Random numbers of the code depend on the number `trial`, from 0 to 2**64 - 1.
+        """
 
     @abstractmethod
     def enter(self, phase: str) -> None:

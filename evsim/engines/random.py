@@ -14,7 +14,7 @@ Statistics 1988.
 from __future__ import annotations
 
 import hashlib
-from math import sqrt
+from math import floor, sqrt
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 ROUNDS = 10
 FIVE, SIX, BITS_26 = np.uint64(5), np.uint64(6), np.uint64(26)
-UNIT = 2.0**-53
+UNIT, TWO_24 = 2.0**-53, 2.0**24
 
 CENTRE, EDGE, SHIFT, TAIL = 0.425, 0.180625, 1.6, 5.0
 A0, A1, A2, A3 = (
@@ -125,6 +125,12 @@ def _bits(key: Any, trial: Any, step: Any, neuron: Any) -> Any:
 def uniform(key: Any, trial: Any, step: Any, neuron: Any) -> Any:
     """Return a number in [0, 1), a multiple of 2**-53."""
     return _bits(key, trial, step, neuron) * UNIT
+
+
+@inline
+def uniform_single(key: Any, trial: Any, step: Any, neuron: Any) -> Any:
+    """Return `uniform` cut to 24 bits, so that it stays below 1 in single precision."""
+    return floor(uniform(key, trial, step, neuron) * TWO_24) / TWO_24
 
 
 @inline

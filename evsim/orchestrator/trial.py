@@ -21,6 +21,8 @@ from evsim.spec import schema
 LONGEST = 1000
 """Steps of one call to an engine at most, so that a run can be stopped."""
 
+SPLITS = ("train", "validation", "test")
+
 STOPPED = "Stopped; everything up to the last whole batch is saved."
 
 
@@ -71,6 +73,11 @@ class Task:
     label: int
     inputs: Mapping[tuple[str, str], NDArray[Any]]
 
+    @property
+    def number(self) -> int:
+        """What tells the trial's random numbers from those of every other of the run."""
+        return (self.epoch << 36) + (SPLITS.index(self.split) << 34) + self.index
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -111,7 +118,7 @@ def run_trial(
     predicted, loss, residual = -1, float("nan"), float("nan")
     kept = []
     try:
-        simulation.begin(task.inputs)
+        simulation.begin(task.inputs, task.number)
         for name in phases:
             phase = script.plan.phases[name]
             wanted = script.selection.wanted(task.epoch, task.index, name)

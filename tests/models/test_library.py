@@ -62,7 +62,7 @@ def rates(program, plan):
 
 def test_every_neuron_with_a_current_is_here():
     named = set(registry.names(models.NEURONS))
-    assert set(CURRENTS) == {n for n in named if "sigma" not in n}
+    assert set(CURRENTS) == named - {"sigma_delta", "poisson", "stochastic_binary"}
 
 
 def test_engines_agree(program, plan):
@@ -127,3 +127,31 @@ def test_izhikevich_starts_with_a_burst_and_settles(program):
     intervals = np.diff(times)
     assert intervals[0] < 0.5 * intervals[-1]
     assert intervals[-1] == pytest.approx(intervals[-2], rel=0.05)
+
+
+def test_random_neurons_fire_with_their_probability():
+    """Poisson neurons at their rate, binary units as a sigmoid of their input."""
+    plan = build(
+        parse_text("""\
+name: random
+dt: 0.5*ms
+neurons: {p: {model: poisson}, s: {model: stochastic_binary}}
+populations:
+  p: {shape: [400], neuron: p, init: {rates: 50*Hz*i/N}}
+  s: {shape: [400], neuron: s, init: {bias: 8*i/N - 4}}
+protocol: {phases: {run: {steps: 4000}}}
+""")
+    )
+    simulation = start(fused.compile(plan))
+    simulation.advance(4000, record=True)
+    spikes = simulation.take_spikes()
+    expected = {
+        "p": 0.025 * np.arange(400) / 400,
+        "s": 1 / (1 + np.exp(4 - 8 * np.arange(400) / 400)),
+    }
+    for name, probability in expected.items():
+        count = np.bincount(spikes[name].neuron, minlength=400)
+        deviation = np.sqrt(4000 * probability * (1 - probability))
+        assert (np.abs(count - 4000 * probability) <= 5 * deviation).all()
+        scores = (count - 4000 * probability)[1:] / deviation[1:]
+        assert scores.std() == pytest.approx(1, abs=0.15)

@@ -74,3 +74,25 @@ def test_what_is_recorded_of_fewer_trials_is_the_same(path: Path, alone: Path) -
 
 def test_seeds_matter(path: Path, alone: Path) -> None:
     assert tiny.learned(tiny.run(path, path.parent / "s", "seed=4").folder) != tiny.learned(alone)
+
+
+NOISY = ("neurons.unit.threshold=carry > rand()", "protocol.epochs=1")
+
+
+def test_random_numbers_depend_on_the_trial_only(path: Path) -> None:
+    """Not on threads, on the size of batches, or on which trial ran before."""
+    runs = [tiny.run(path, path.parent / f"noisy{n}", *NOISY, threads=n).folder for n in (1, 2, 40)]
+    tiny.assert_equal_runs(runs[0], runs[1])
+    tiny.assert_equal_runs(runs[0], runs[2])
+
+
+def test_random_numbers_change_from_epoch_to_epoch(path: Path) -> None:
+    """Without learning nothing else does."""
+    still = ("plasticity.contrast.update.rate=1e-30", "plasticity.bias_contrast.update.rate=1e-30")
+    kept = ("protocol.epochs=2", "protocol.order=sequential")
+    folder = tiny.run(path, path.parent / "still", NOISY[0], *still, *kept).folder
+    with evsim.open(folder) as run:
+        trials = run.trials[run.recorded]
+        chosen = run.recorded[(trials["index"] == 0) & (trials["split"] == trials["split"][0])]
+        first, second = (run.spikes("hidden", trial)[0].tolist() for trial in chosen)
+        assert first != second

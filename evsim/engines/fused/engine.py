@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evsim.build.plan import Phase, Plan
 from evsim.build.weights import spread
-from evsim.engines.base import NotFinite, Program, Simulation, Spikes
+from evsim.engines.base import NotFinite, Program, Simulation, Spikes, stream_keys
 from evsim.engines.fused import memory, plasticity
 from evsim.engines.fused import projections as kernels
 from evsim.engines.fused.layout import Layout
@@ -157,6 +157,7 @@ class FusedSimulation(Simulation):
         self.flat = np.zeros(compiled.gradients.size, dtype)
         widest = max(grid.size for grid in layout.grids.values())
         self.left, self.right = np.zeros(widest, dtype), np.zeros(widest, dtype)
+        self.draw = np.array([0, *stream_keys(plan).values()], np.uint64)
         count = len(plan.populations)
         self.counts = np.zeros(count, np.int64)
         self.scratch = (
@@ -181,7 +182,8 @@ class FusedSimulation(Simulation):
         self.phase: Phase | None = None
         self.done = 0
 
-    def begin(self, inputs: Mapping[tuple[str, str], NDArray[Any]]) -> None:
+    def begin(self, inputs: Mapping[tuple[str, str], NDArray[Any]], trial: int = 0) -> None:
+        self.draw[0] = trial
         for buffer, array in self.initial.items():
             self.state[buffer][:] = array
         for key, values in inputs.items():
@@ -223,6 +225,7 @@ class FusedSimulation(Simulation):
                 self.done - begin,
                 shared,
                 average,
+                self.draw,
                 *self._buffers(),
                 *self.scratch,
                 self.record,

@@ -27,6 +27,7 @@ import numpy as np
 from numpy import ceil, floor
 from numba import njit
 from evsim.engines.fused.helpers import clip, modulo, sign, timestep
+from evsim.engines.random import normal, {uniform} as uniform
 from evsim.engines.fused.vector import add_scaled, gather_rows, gather_scaled, gather_slice
 from evsim.engines.fused.vector import lowest_bit, mask_of
 
@@ -164,6 +165,7 @@ def _source(
             dt=plan.dt,
             functions=functions,
             senders=queue_room(layout),
+            uniform="uniform" if plan.precision == "float64" else "uniform_single",
         )
     )
     _lower_prepare(out, plan, layout, weights)
@@ -278,7 +280,7 @@ def _lower_advance(
 ) -> None:
     out.add(
         "@compiled",
-        f"def advance(first, steps, done, shared, average, {STATE}, {EVENTS}, {KEPT}):",
+        f"def advance(first, steps, done, shared, average, draw, {STATE}, {EVENTS}, {KEPT}):",
     )
     out.indent = 1
     out.add("for step in range(steps):")

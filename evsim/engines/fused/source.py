@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from evsim.build.draws import kind_of
 from evsim.build.plan import Block, Plan
 from evsim.engines.fused.layout import Layout
 from evsim.engines.fused.render import Renderer, Term, Type, literal
@@ -81,6 +82,12 @@ class Scope:
         at = columns.index(key if key in columns else ("", variable))
         return Term(f"s{at}", "f")
 
+    def neuron(self) -> Term:
+        """Return the source of a neuron's index in the declared shape."""
+        grid = self.layout.grids[self.population]
+        self.uses_channel = self.uses_channel or grid.permuted
+        return Term(f"(c * {grid.places} + p)" if grid.permuted else "i", "i")
+
     def is_neural(self, variable: str) -> bool:
         """Whether a variable has an element a neuron that must be loaded in the loop."""
         key = (self.population, variable)
@@ -106,9 +113,11 @@ class Scope:
                     "t_in_timesteps": Term("now", "i"),
                 }[symbol.variable]
             if symbol.role == "index":
-                grid = self.layout.grids[self.population]
-                self.uses_channel = self.uses_channel or grid.permuted
-                return Term(f"(c * {grid.places} + p)" if grid.permuted else "i", "i")
+                return self.neuron()
+            if symbol.role == "random":
+                stream = self.plan.streams.index((block.name, name))
+                call = f"{kind_of(name)}(draw[{stream + 1}], draw[0], now, {self.neuron().text})"
+                return Term(f"F({call})", "f")
             return self.loaded.get(symbol.variable) or self.place(symbol.variable)
 
         return Renderer(resolve)

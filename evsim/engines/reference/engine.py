@@ -15,9 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim.build import brian2_compat as compat
+from evsim.build.capture import prepare
+from evsim.build.draws import kind_of
 from evsim.build.plan import Phase, Plan
 from evsim.build.weights import spread
-from evsim.engines.base import SCHEDULE, NotFinite, Program, Simulation, Spikes
+from evsim.engines.base import (
+    SCHEDULE,
+    NotFinite,
+    Program,
+    Simulation,
+    Spikes,
+    stream_keys,
+)
+from evsim.engines.random import fill_normal, fill_uniform
 from evsim.engines.reference.neurons import Cells
 from evsim.engines.reference.plasticity import learning
 from evsim.engines.reference.probes import Means, SpikeProbe
@@ -98,11 +108,13 @@ class ReferenceSimulation(Simulation):
         self.revision = 0
         self.ends: dict[str, dict[str, dict[str, NDArray[Any]]]] = {}
         self.phase: Phase | None = None
+        self.keys, self.trial = stream_keys(plan), 0
         self.done = 0
         self.means = Means()
         self.first_fault: NotFinite | None = None
 
-    def begin(self, inputs: Mapping[tuple[str, str], NDArray[Any]]) -> None:
+    def begin(self, inputs: Mapping[tuple[str, str], NDArray[Any]], trial: int = 0) -> None:
+        self.trial = trial
         for cells in self.cells.values():
             for variable in cells.population.variables.values():
                 cells.write(variable.name, variable.initial)
@@ -154,10 +166,11 @@ class ReferenceSimulation(Simulation):
         self._set_shared(phase.shared.row(self.done))
         values = [w for w in self.wirings.values() if w.projection.sends == "value"]
         waiting = bool(values)
-        for item in self.step_objects:
+        for item, draws in self.step_objects:
             if waiting and (SCHEDULE.index(item.when), item.order) > SUMS:
                 assign_sums(values)
                 waiting = False
+            self._draw(item, draws)
             try:
                 item.run()
             except Exception as error:
@@ -166,6 +179,15 @@ class ReferenceSimulation(Simulation):
                     f"Brian2 stopped '{item.name}' in step {self.done} of phase '{phase.name}': "
                     f"{compat.message(error)}"
                 ) from error
+
+    def _draw(self, item: Any, names: list[str]) -> None:
+        """Fill the random variables of an object's code for this step."""
+        step = int(self.clock.variables["timestep"].get_value().item())
+        for name in names:
+            values = np.empty(len(item.group))
+            fill = fill_normal if kind_of(name) == "normal" else fill_uniform
+            fill(values, np.uint64(self.keys[item.name, name]), np.uint64(self.trial), step)
+            item.group.variables[name].set_value(values)
 
     def _set_shared(self, row: NDArray[np.float64]) -> None:
         """Set the step's shared inputs in every group that declares them."""
@@ -235,15 +257,10 @@ class ReferenceSimulation(Simulation):
         return {name: cells.state() for name, cells in self.cells.items()}
 
 
-def _prepare(objects: list[Any], target: compat.Target) -> list[Any]:
-    """Let Brian2 generate the objects' code; return them in the order of its schedule."""
-    found = []
+def _prepare(objects: list[Any], target: compat.Target) -> list[tuple[Any, list[str]]]:
+    """Let Brian2 generate the objects' code; see `capture.prepare`."""
     with compat.code_target(target):
-        for item in brian2.Network(*objects).sorted_objects:
-            if item.active:
-                item.before_run({})
-                found.append(item)
-    return found
+        return prepare(objects)
 
 
 def _choose_target(plan: Plan) -> Literal["numpy", "cython"]:
