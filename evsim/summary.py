@@ -60,7 +60,7 @@ def check(network: Network) -> Summary:
     projections = tuple(
         ProjectionSummary(
             p.name,
-            type(p.geometry).__name__.lower(),
+            p.geometry.kind,
             plan.parameters[p.name].size,
             p.geometry.synapse_count * (2 if p.feedback_variable else 1),
         )

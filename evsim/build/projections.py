@@ -13,6 +13,7 @@ from evsim.build.plan import Population, Projection
 from evsim.build.weights import DEFAULT_WEIGHTS, draw
 from evsim.projections.base import Geometry
 from evsim.spec import schema
+from evsim.spec.wiring import geometry_options
 
 
 def build_projections(
@@ -62,15 +63,9 @@ def build_projections(
 def infer_geometry(network: schema.Network, projection: schema.Projection) -> Geometry:
     """Return the geometry of a projection that the checks accepted."""
     module = registry.load("evsim.projections", projection.kind)
-    options = {
-        "kernel": projection.kernel,
-        "stride": projection.stride,
-        "padding": projection.padding,
-        "pool": projection.pool.average if projection.pool else None,
-    }
     geometry: Geometry = module.GEOMETRY.infer(
         network.populations[projection.from_.partition(".")[0]].shape,
         network.populations[projection.to.partition(".")[0]].shape,
-        options,
+        geometry_options(network, projection),
     )
     return geometry

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim import expressions
-from evsim.build.streams import generator
+from evsim.streams import generator
 
 DEFAULT_WEIGHTS = "uniform(-1, 1)/sqrt(fan_in)"
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim.build.plan import Block, Plan
-from evsim.engines.random import stream_key
+from evsim.streams import stream_key
 
 SLOTS = ("start", "groups", "thresholds", "synapses", "resets", "end")
 SCHEDULE = tuple(f"{prefix}{slot}" for slot in SLOTS for prefix in ("before_", "", "after_"))

@@ -13,7 +13,6 @@ Statistics 1988.
 
 from __future__ import annotations
 
-import hashlib
 from math import floor, sqrt
 from typing import Any
 
@@ -89,12 +88,6 @@ F4, F5, F6, F7 = (
     1.42151175831644588870e-7,
     2.04426310338993978564e-15,
 )
-
-
-def stream_key(seed: int, *name: str | int) -> int:
-    """Return the 64-bit key of a named stream."""
-    text = "\x1f".join([str(seed), *map(str, name)])
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
 
 
 @inline

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim.build.plan import Plan
-from evsim.build.streams import generator
 from evsim.engines.base import Program, Simulation
 from evsim.errors import Interrupted
 from evsim.orchestrator.checkpoint import Checkpoint, Position, write_checkpoint
@@ -31,6 +30,7 @@ from evsim.orchestrator.report import Reporter
 from evsim.orchestrator.samples import Samples
 from evsim.orchestrator.trial import STOPPED, Outcome, Script, Task, run_trial
 from evsim.spec import schema
+from evsim.streams import generator
 
 SHARDS = 16
 TEST_BATCH = 256

@@ -5,10 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+LARGEST = 500_000_000
+"""Synapses of one projection that are listed at most."""
 
 
 class Synapses(NamedTuple):
@@ -77,3 +81,42 @@ class Geometry(ABC):
     @abstractmethod
     def synapses(self) -> Synapses:
         """Return every connection one by one: slow, for engines without a kernel for the kind."""
+
+    @property
+    def kind(self) -> str:
+        """Name of the kind, as in network files."""
+        return type(self).__module__.rpartition(".")[2]
+
+
+class Pairs(Geometry):
+    """A kind that lists its pairs of neurons, each with its own weight.
+
+    Sums run over sources in memory order.
+    """
+
+    @cached_property
+    def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Sources and targets, (synapse,) each, ordered by source, then target."""
+        pre, post = self._list()
+        order = np.lexsort((post, pre))
+        return pre[order], post[order]
+
+    @abstractmethod
+    def _list(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return sources and targets in any order."""
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        return (len(self.pairs[0]),)
+
+    @property
+    def fan_in(self) -> int:
+        return max(1, round(len(self.pairs[0]) / int(np.prod(self.target_shape))))
+
+    @property
+    def synapse_count(self) -> int:
+        return len(self.pairs[0])
+
+    def synapses(self) -> Synapses:
+        pre, post = self.pairs
+        return Synapses(pre, post, np.arange(len(pre)), np.ones(len(pre)))

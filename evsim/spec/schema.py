@@ -134,6 +134,10 @@ class Projection(Section):
     stride: Pair = (1, 1)
     padding: Padding = (0, 0)
     pool: Pool | None = None
+    probability: Expression | None = None
+    in_degree: Count | None = None
+    pairs: tuple[tuple[Natural, Natural], ...] | None = None
+    self_connections: bool = True
     sends: Literal["spikes", "value"] = "spikes"
     symmetric: bool = False
     feedback: Name | None = None

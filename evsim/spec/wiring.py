@@ -9,14 +9,23 @@ from typing import Any
 from evsim import expressions, models, registry, units
 from evsim.errors import nearest
 from evsim.expressions import ExpressionError
-from evsim.projections.base import GeometryError
+from evsim.projections.base import GeometryError, Pairs
 from evsim.spec.faults import PROJECTIONS, Faults, Scope, variants
 from evsim.spec.neurons import CLOCK, built_in
 from evsim.spec.populations import check_drawn
-from evsim.spec.schema import MAX_WEIGHTS, Plasticity, Projection
+from evsim.spec.schema import MAX_WEIGHTS, Network, Plasticity, Projection
 from evsim.spec.source import Path
 
-OPTIONS = ("kernel", "stride", "padding", "pool")
+OPTIONS = (
+    "kernel",
+    "stride",
+    "padding",
+    "pool",
+    "probability",
+    "in_degree",
+    "pairs",
+    "self_connections",
+)
 
 
 def check_projections(faults: Faults, scope: Scope) -> None:
@@ -125,15 +134,11 @@ def _geometry(faults: Faults, path: Path, projection: Projection) -> None:
     source, target = projection.from_.partition(".")[0], projection.to.partition(".")[0]
     if source not in populations or target not in populations or unused:
         return
-    options: dict[str, Any] = {
-        "kernel": projection.kernel,
-        "stride": projection.stride,
-        "padding": projection.padding,
-        "pool": projection.pool.average if projection.pool else None,
-    }
     try:
         shapes = populations[source].shape, populations[target].shape
-        geometry = module.GEOMETRY.infer(*shapes, options)
+        geometry = module.GEOMETRY.infer(*shapes, geometry_options(faults.network, projection))
+        if isinstance(geometry, Pairs):
+            return
         weights = math.prod(int(side) for side in geometry.weight_shape)
         if weights > MAX_WEIGHTS:
             message = f"Projection '{projection.name}' has {weights:,} weights, more than "
@@ -146,6 +151,13 @@ def _geometry(faults: Faults, path: Path, projection: Projection) -> None:
         ]
         message = f"Projection '{projection.name}': {error}."
         faults.add((*path, error.option), message, "see " + " and ".join(lines))
+
+
+def geometry_options(network: Network, projection: Projection) -> dict[str, Any]:
+    """Return what a projection kind may read of a projection, and the stream it may draw from."""
+    options: dict[str, Any] = {name: getattr(projection, name) for name in OPTIONS}
+    options["pool"] = projection.pool.average if projection.pool else None
+    return {**options, "seed": network.seed, "name": projection.name}
 
 
 def check_plasticity(faults: Faults, scope: Scope) -> None:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from evsim.build.build import build
-from evsim.build.streams import generator
 from evsim.build.weights import gather, round_to_grid, spread
 from evsim.spec.parse import parse_text
+from evsim.streams import generator
 
 TEXT = """\
 name: plan

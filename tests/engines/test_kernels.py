@@ -1,5 +1,6 @@
 """Generated code of projections, run in Python: any geometry, without compiling one."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -16,6 +17,7 @@ from evsim.engines.fused.source import Lines
 from evsim.engines.fused.vector import COPY, gather_rows, gather_scaled, gather_slice, row_stride
 from evsim.projections.conv import Conv
 from evsim.projections.dense import Dense
+from evsim.projections.sparse import Sparse
 
 SEEDS = st.integers(0, 2**32 - 1)
 PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
@@ -27,7 +29,12 @@ def geometries(draw):
     channels = draw(st.sampled_from([1, 2, 3, 35]))
     features = draw(st.sampled_from([1, 2, 5, 33]))
     side = draw(st.tuples(st.integers(1, 7), st.integers(1, 7)))
-    if draw(st.integers(0, 4)) == 0:
+    which = draw(st.integers(0, 5))
+    if which == 1:
+        options = {"probability": "0.3", "in_degree": None, "pairs": None}
+        options |= {"self_connections": True, "seed": draw(SEEDS), "name": "p"}
+        return Sparse.infer((channels, *side), (features, 2, 1), options)
+    if which == 0:
         return Dense.infer((channels, *side), (features, 2, 1), {})
     kernel, stride, pool = draw(PAIRS), draw(PAIRS), draw(PAIRS)
     padding = tuple(draw(st.integers(0, k - 1)) for k in kernel)
@@ -78,6 +85,8 @@ def run_send(geometry, weights, sent, backward, scaled):
     list_values(out, sender, events, 0)
     values = 0 if scaled else None
     send = Send(events, target=sender.size, table=0, values=values, itemsize=8)
+    if kernel.links and backward:
+        send = replace(send, links=len(kernel.links[0]))
     (kernel.backward if backward else kernel.forward)(out, send)
     scope = {
         "f": f,
@@ -85,6 +94,7 @@ def run_send(geometry, weights, sent, backward, scaled):
         "events": np.zeros(sender.size + COPY, np.int64),
         "starts": np.zeros(sender.places + 1, np.int64),
         "queue": None,
+        "links": np.concatenate([*kernel.links, np.zeros(0, np.int32)]),
         "tile": np.zeros(64),
         "gather_rows": python_rows,
         "gather_slice": python_slice,

@@ -5,6 +5,7 @@ import pytest
 from scipy import special, stats
 
 from evsim.engines import random
+from evsim.streams import stream_key
 
 # Known answers of the Random123 distribution: counter words, key words, result words.
 KNOWN = [
@@ -60,7 +61,7 @@ def test_the_normal_quantile_is_exact():
 
 
 def test_streams_trials_and_steps_differ():
-    keys = {random.stream_key(seed, name) for seed in (0, 1) for name in ("a", "b")}
+    keys = {stream_key(seed, name) for seed in (0, 1) for name in ("a", "b")}
     assert len(keys) == 4
     first = draws(random.fill_uniform, 5, steps=2)
     other = draws(random.fill_uniform, 6, steps=2)

@@ -12,7 +12,6 @@ from evsim.build.plan import Phase, Plan
 from evsim.build.weights import spread
 from evsim.engines.base import NotFinite, Program, Simulation, Spikes, stream_keys
 from evsim.engines.fused import memory, plasticity
-from evsim.engines.fused import projections as kernels
 from evsim.engines.fused.layout import Layout
 from evsim.engines.fused.plasticity import synapse_arrays
 from evsim.engines.fused.program import (
@@ -34,10 +33,6 @@ NUMPY = {"f": None, "d": np.float64, "n": np.int64, "b": np.bool_}
 
 def applies(plan: Plan) -> str | None:
     """Return why the fused engine cannot run a plan, or None."""
-    for projection in plan.projections.values():
-        reason = kernels.applies(projection.geometry)
-        if reason is not None:
-            return f"projection '{projection.name}': {reason}"
     for block in plan.blocks:
         for name, symbol in block.symbols.items():
             if symbol.role == "function" and name not in FUNCTIONS:
@@ -56,6 +51,7 @@ class FusedProgram(Program):
         self.plan = plan
         self.compiled = compile_plan(plan, math)
         self.weights = memory.zeros(self.compiled.weights.size, plan.dtype)
+        self.links = self.compiled.weights.all_links()
         self.synaptic: dict[str, NDArray[Any]] = self._synaptic()
         self.load(plan.parameters)
         self._warm_up()
@@ -95,7 +91,7 @@ class FusedProgram(Program):
         for name, projection in self.plan.projections.items():
             what = "sums once a trial" if self._static(name) else "event-driven"
             both = ", with its adjoint" if projection.feedback_variable else ""
-            lines.append(f"projection {name}: {type(projection.geometry).__name__}, {what}{both}")
+            lines.append(f"projection {name}: {projection.geometry.kind}, {what}{both}")
         for name, reason in self.compiled.gradients.reasons.items():
             path = "correlation" if reason is None else f"synapse by synapse, because {reason}"
             lines.append(f"learning of {name}: {path}")
@@ -327,7 +323,8 @@ class FusedSimulation(Simulation):
     def _buffers(self, means: NDArray[Any] | None = None) -> tuple[NDArray[Any], ...]:
         state = self.state
         means = self.means if means is None else means
-        return state["f"], state["d"], state["n"], state["b"], means, self.program.weights
+        program = self.program
+        return state["f"], state["d"], state["n"], state["b"], means, program.weights, program.links
 
     def _restore(self, phase: Phase) -> None:
         for buffer, array in self.ends[phase.start or ""].items():

@@ -23,6 +23,7 @@ from evsim.engines.fused.vector import row_lanes
 from evsim.errors import EngineError
 from evsim.projections.base import Geometry
 from evsim.projections.conv import Conv
+from evsim.projections.dense import Dense
 
 
 class GradientLayout:
@@ -78,6 +79,9 @@ def path(plan: Plan, rule: Rule) -> str | None:
     """Return why a rule cannot run as a correlation, or None."""
     if rule.projection is None:
         return None
+    geometry = plan.projections[rule.projection].geometry
+    if not isinstance(geometry, Conv | Dense):
+        return f"`{geometry.kind}` lists its synapses"
     for block in (*rule.at_end.values(), *rule.every_step.values()):
         found = separate(block)
         if isinstance(found, str):

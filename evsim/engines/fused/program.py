@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from evsim.build.plan import Block, Phase, Plan, Projection
 from evsim.engines.base import schedule
 from evsim.engines.fused.cache import import_source
@@ -60,19 +63,29 @@ def finite(values):
 SHORTEST_LOOP = 16
 """Channels of which a loop over one place's channels is a multiple, to be worth it."""
 
-STATE = "f, d, n, b, m, w"
+STATE = "f, d, n, b, m, w, links"
 EVENTS = "flags, events, starts, counts, tile, marks, queue"
 KEPT = "record, kept, kept_at, kept_end, kept_count"
 
 
 @dataclass
 class Weights:
-    """Places in the weight buffer: packed tables of projections, learned variables."""
+    """Places in the weight buffer: packed tables of projections, learned variables.
+
+    `links` are places in the buffer of links, forward and backward, `linked` its size.
+    """
 
     kernels: dict[str, Kernel] = field(default_factory=dict)
     tables: dict[str, tuple[int, int | None]] = field(default_factory=dict)
+    links: dict[str, tuple[int, int]] = field(default_factory=dict)
     parameters: Parameters = field(default_factory=lambda: Parameters({}))
     size: int = 0
+    linked: int = 0
+
+    def all_links(self) -> NDArray[np.int32]:
+        """Return the links of all projections, one after the other."""
+        parts = [links for kernel in self.kernels.values() for links in kernel.links]
+        return np.concatenate([*parts, np.zeros(1, np.int32)])
 
     @classmethod
     def of(cls, plan: Plan) -> Weights:
@@ -84,6 +97,9 @@ class Weights:
             forward = found._take(kernel.forward_size)
             back = found._take(kernel.backward_size) if projection.feedback_variable else None
             found.tables[name] = (forward, back)
+            sizes = [len(links) for links in kernel.links] or [0, 0]
+            found.links[name] = (found.linked, found.linked + sizes[0])
+            found.linked += sum(sizes)
         for rule in plan.rules.values():
             if rule.variable is not None:
                 population = plan.populations[rule.population]
@@ -242,13 +258,15 @@ def _lower_send(out: Lines, layout: Layout, weights: Weights, p: Projection) -> 
     values = layout.slots[p.source, sent].offset if sent else None
     target = layout.slots[p.target, p.target_variable].offset
     itemsize = kernel.itemsize
-    kernel.forward(out, Send(layout.events[p.source, sent], target, forward, values, itemsize))
+    links = weights.links[p.name]
+    events = layout.events[p.source, sent]
+    kernel.forward(out, Send(events, target, forward, values, itemsize, links[0]))
     if p.feedback_variable:
         assert backward is not None
         values = layout.slots[p.target, sent].offset if sent else None
         target = layout.slots[p.source, p.feedback_variable].offset
         events = layout.events[p.target, sent]
-        kernel.backward(out, Send(events, target, backward, values, itemsize))
+        kernel.backward(out, Send(events, target, backward, values, itemsize, links[1]))
 
 
 def _lower_spikes(out: Lines, plan: Plan, layout: Layout, weights: Weights) -> None:

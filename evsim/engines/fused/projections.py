@@ -84,6 +84,7 @@ class Send:
     table : offset of the packed weights in the buffer of weights.
     values : offset of the sent variable where values are sent, None for spikes.
     itemsize : bytes of a value.
+    links : offset of the direction's lists in the buffer of links.
     """
 
     events: Events
@@ -91,6 +92,7 @@ class Send:
     table: int
     values: int | None
     itemsize: int
+    links: int = 0
 
     def gather(self, at: str, table: str, row: str, step: str, slices: Slices, width: int) -> str:
         """Return the call that adds rows to the tile at `at`.
@@ -110,13 +112,19 @@ class Send:
 
 
 class Kernel(ABC):
-    """Both directions of one projection kind."""
+    """Both directions of one projection kind.
+
+    Attributes
+    ----------
+    links : for each direction, whole numbers that the code looks up; none where it needs none.
+    """
 
     def __init__(self, geometry: Geometry, itemsize: int):
         self.itemsize = itemsize
         self.source = Grid.of(geometry.source_shape)
         self.target = Grid.of(geometry.target_shape)
         self.orders: list[NDArray[np.int32]] = []
+        self.links: list[NDArray[np.int32]] = []
 
     @property
     @abstractmethod
@@ -360,20 +368,70 @@ class ConvKernel(Kernel):
         return begins and (last_group + 1) * step - pad == self.source.columns
 
 
+class ListKernel(Kernel):
+    """Synapses of any kind, listed for each sender: an event runs through its own.
+
+    `links` holds, for each direction, where each sender's synapses begin and the receivers;
+    `chosen` the order of the synapses.
+    """
+
+    def __init__(self, geometry: Geometry, itemsize: int):
+        super().__init__(geometry, itemsize)
+        pre, post, self.weight, self.coefficient = geometry.synapses()
+        ends = (self.source.to_declared[pre], self.target.to_declared[post])
+        sizes = (self.source.size, self.target.size)
+        self.chosen = [np.argsort(senders, kind="stable") for senders in ends]
+        self.links = [
+            np.concatenate([_begins(ends[n][order], sizes[n]), ends[1 - n][order]]).astype(np.int32)
+            for n, order in enumerate(self.chosen)
+        ]
+
+    @property
+    def forward_size(self) -> int:
+        return len(self.weight)
+
+    @property
+    def backward_size(self) -> int:
+        return len(self.weight)
+
+    def rows(self, weights: NDArray[Any]) -> NDArray[Any]:
+        scaled = weights.ravel()[self.weight] * self.coefficient
+        return np.asarray(scaled.astype(weights.dtype))
+
+    def arrange(self, rows: NDArray[Any], backward: bool) -> NDArray[Any]:
+        return rows[self.chosen[backward]]
+
+    def forward(self, out: Lines, send: Send) -> None:
+        self._send(out, send, self.source)
+
+    def backward(self, out: Lines, send: Send) -> None:
+        self._send(out, send, self.target)
+
+    @staticmethod
+    def _send(out: Lines, send: Send, sender: Grid) -> None:
+        events, at = send.events, send.links
+        factor = "" if send.values is None else f" * f[{send.values} + i]"
+        out.add(
+            f"for e in range(starts[{events.first}], starts[{events.first + sender.places}]):",
+            "    i = I(events[e])",
+            f"    for s in range(links[{at} + i], links[{at + 1} + i]):",
+            f"        f[{send.target} + links[{at + sender.size + 1} + s]]"
+            f" += w[{send.table} + s]{factor}",
+        )
+
+
+def _begins(senders: NDArray[Any], count: int) -> NDArray[np.int64]:
+    """Return where each sender's synapses begin in a sorted list, and where the last's end."""
+    return np.searchsorted(senders, np.arange(count + 1))
+
+
 KERNELS: dict[type[Geometry], type[Any]] = {Dense: DenseKernel, Conv: ConvKernel}
 
 
 def make_kernel(geometry: Geometry, itemsize: int) -> Kernel:
     """Return the kernel of a projection kind."""
-    kernel: Kernel = KERNELS[type(geometry)](geometry, itemsize)
+    kernel: Kernel = KERNELS.get(type(geometry), ListKernel)(geometry, itemsize)
     return kernel
-
-
-def applies(geometry: Geometry) -> str | None:
-    """Return why the fused engine cannot run a projection kind, or None."""
-    if type(geometry) in KERNELS:
-        return None
-    return f"there is no fused kernel for `{type(geometry).__name__.lower()}` projections"
 
 
 def list_values(out: Lines, grid: Grid, events: Events, variable: int) -> None:

@@ -22,3 +22,9 @@ def generator(seed: int, *stream: str | int) -> np.random.Generator:
     text = "\x1f".join([str(seed), *map(str, stream)])
     key = hashlib.sha256(text.encode()).digest()[:16]
     return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
+
+
+def stream_key(seed: int, *stream: str | int) -> int:
+    """Return the 64-bit key of a named stream, for numbers that are drawn one by one."""
+    text = "\x1f".join([str(seed), *map(str, stream)])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
