@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 
 import evsim
+from evsim import engines
+from evsim.build.build import build
+from evsim.engines.base import Simulation
 from tests.helpers.process import evsim as command
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -89,3 +92,46 @@ def test_conv_ep_learns(root: Path, tmp_path: Path) -> None:
     assert rows[-1]["error"] < 0.4
     train = [row["loss"] for row in rows if row["split"] == "train"]
     assert train[1] < 0.8 * train[0]
+
+
+def start(file: Path, engine: str, how: str) -> Simulation:
+    """Enter the phase of a network that needs no data, on an engine."""
+    simulation = engines.load(engine).compile(build(evsim.load(file)), how).simulation()
+    simulation.begin({})
+    simulation.enter("run")
+    return simulation
+
+
+@pytest.mark.parametrize(("name", "math"), [("cuba", "libm"), ("izhikevich_cortex", "own")])
+def test_networks_from_the_literature_are_brian2s_bit_by_bit(
+    root: Path, name: str, math: str
+) -> None:
+    found, voltages = [], []
+    for engine, how in (("fused", math), ("reference", "numpy")):
+        simulation = start(root / "networks" / f"{name}.yaml", engine, how)
+        simulation.advance(150, record=True)
+        found.append(simulation.take_spikes())
+        voltages.append(simulation.get("excitatory", "v"))
+    for population, spikes in found[0].items():
+        assert spikes.neuron.size > 20
+        np.testing.assert_array_equal(spikes.count, found[1][population].count)
+        np.testing.assert_array_equal(spikes.neuron, found[1][population].neuron)
+    np.testing.assert_array_equal(*voltages)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("cuba", 5, 7), ("cobahh", 30, 45), ("izhikevich_cortex", 6, 9)],
+)
+def test_networks_from_the_literature_are_active_as_their_headers_say(
+    root: Path, name: str, low: float, high: float
+) -> None:
+    """Spikes a second and neuron, until the end of the second."""
+    file = root / "networks" / f"{name}.yaml"
+    simulation = start(file, "fused", "own")
+    steps = build(evsim.load(file)).phases["run"].steps
+    simulation.advance(steps, record=True)
+    spikes = simulation.take_spikes()["excitatory"]
+    assert low < spikes.neuron.size / simulation.get("excitatory", "v").size < high
+    late = spikes.count[steps // 2 :]
+    assert late.sum() > 0.2 * spikes.count.sum(), "the activity goes on"

@@ -41,13 +41,17 @@ ZERO_F = F(0)
 DT = D({dt!r})
 SENDERS = {senders}
 compiled = njit(nogil=True, error_model="numpy", cache=True)
+inlined = njit(nogil=True, error_model="numpy", forceinline=True)
 
 
-@compiled
+@inlined
 def exprel(x):
-    if abs(x) < 1e-16:
-        return F(1.0)
-    return F(INF) if x > 717 else F(expm1(x) / x)
+    small, large = abs(x) < 1e-16, x > 717
+    clear = F(1.0) if small | large else x
+    return F(1.0) if small else (F(INF) if large else F(expm1(clear) / clear))
+
+
+{powers}
 
 
 @compiled
@@ -59,6 +63,38 @@ def finite(values):
 
 
 '''
+
+_POWERS = {
+    "own": """\
+@inlined
+def square(x):
+    return x * x
+
+
+@inlined
+def cube(x):
+    return x * x * x
+
+
+@inlined
+def fourth(x):
+    return (x * x) * (x * x)""",
+    "libm": """\
+@inlined
+def square(x):
+    return pow(x, type(x)(2))
+
+
+@inlined
+def cube(x):
+    return pow(x, type(x)(3))
+
+
+@inlined
+def fourth(x):
+    return pow(x, type(x)(4))""",
+}
+"""Whole powers: multiplied out, or as compiled Brian2 code has them."""
 
 SHORTEST_LOOP = 16
 """Channels of which a loop over one place's channels is a multiple, to be worth it."""
@@ -181,6 +217,7 @@ def _source(
             dt=plan.dt,
             functions=functions,
             senders=queue_room(layout),
+            powers=_POWERS[math],
             uniform="uniform" if plan.precision == "float64" else "uniform_single",
         )
     )

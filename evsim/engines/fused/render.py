@@ -44,6 +44,9 @@ _FLOAT_FUNCTIONS = {
     "expm1": "expm1",
     "log1p": "log1p",
 }
+POWERS = {2: "square", 3: "cube", 4: "fourth"}
+"""Whole exponents with functions of their own in generated programs."""
+
 FUNCTIONS = frozenset(
     {*_FLOAT_FUNCTIONS, "abs", "floor", "ceil", "sign", "int", "clip", "timestep", "exprel"}
 )
@@ -115,6 +118,10 @@ class Renderer:
         left, right = self._node(node.left), self._node(node.right)
         if isinstance(node.op, ast.Pow):
             kind = self._float(left, right)
+            exponent = node.right.value if isinstance(node.right, ast.Constant) else None
+            if isinstance(exponent, int | float) and exponent in POWERS:
+                function = POWERS[int(exponent)]
+                return Term(self._cast(f"{function}({left.to(kind)})", kind), kind)
             return Term(self._cast(f"pow({left.to(kind)}, {right.to(kind)})", kind), kind)
         if isinstance(node.op, ast.Mod):
             kind = self._common(left, right)
