@@ -57,7 +57,7 @@ def test_engines_run_the_same_captured_code(geometry, geometry_reference):
     prepared = ReferenceSimulation(geometry_reference)
     code = {
         item.name: item.abstract_code.strip()
-        for item in prepared.step_objects
+        for item, _ in prepared.step_objects
         if getattr(item, "abstract_code", None) and item.group.name in geometry.populations
     }
     assert {b.name: b.code for b in geometry.blocks} == {n: c for n, c in code.items() if c}
@@ -69,12 +69,12 @@ def test_engines_run_the_same_captured_code(geometry, geometry_reference):
 
 def test_every_path_runs(geometry_fused):
     lines = geometry_fused.explain()
-    assert "projection show: Conv, sums once a trial" in lines
-    assert "projection look: Dense, sums once a trial" in lines
-    for name, kind in (("pool", "Conv"), ("step", "Conv"), ("out", "Dense")):
+    assert "projection show: conv, sums once a trial" in lines
+    assert "projection look: dense, sums once a trial" in lines
+    for name, kind in (("pool", "conv"), ("step", "conv"), ("out", "dense")):
         assert f"projection {name}: {kind}, event-driven, with its adjoint" in lines
         assert f"learning of {name}: correlation" in lines
-    assert "projection more: Dense, event-driven" in lines
+    assert "projection more: dense, event-driven" in lines
     assert any(line.startswith("learning of more: synapse by synapse, because") for line in lines)
 
 

@@ -310,10 +310,10 @@ def test_sums_are_renewed_where_code_or_a_phase_changes_what_they_depend_on():
 """
     inputs = {("image", "u"): np.array([0.5, 0.25, 0, 1])}
     static = plan_of(neurons % "", SUMMED, SUMS, "run: {steps: 3}", (("image", "u"),))
-    assert "projection p: Dense, sums once a trial" in fused.compile(static).explain()
+    assert "projection p: dense, sums once a trial" in fused.compile(static).explain()
     assert run(static, inputs)["run", "a", "total"] == 3 * 0.875
     cleared = plan_of(neurons % "sum = 0", SUMMED, SUMS, "run: {steps: 3}", (("image", "u"),))
-    assert "projection p: Dense, event-driven" in fused.compile(cleared).explain()
+    assert "projection p: dense, event-driven" in fused.compile(cleared).explain()
     seen = run(cleared, inputs)
     assert seen["run", "a", "total"] == 3 * 0.875
     assert seen["run", "a", "more"] == 1
