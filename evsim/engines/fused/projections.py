@@ -258,9 +258,9 @@ class ConvKernel(Kernel):
                 # Rows of the kernel that reach into the source at target row oy.
                 out.add(
                     f"    for ky in range({kh}):",
-                    f"        top = max(0, -((ky - {ph}) // {sh}))",
-                    f"        end = min({target.rows}, ({source.rows + ph - 1} - ky) // {sh} + 1)",
-                    "        for oy in range(top, end):",
+                    f"        low = max(0, -((ky - {ph}) // {sh}))",
+                    f"        high = min({target.rows}, ({source.rows + ph - 1} - ky) // {sh} + 1)",
+                    "        for oy in range(low, high):",
                     f"            y = oy * {sh} - {ph} + ky",
                 )
             else:
@@ -306,9 +306,9 @@ class ConvKernel(Kernel):
                 # The target rows of one source row are met from the top: ky falls.
                 out.add(
                     f"    for ky in range({kh - 1}, -1, -1):",
-                    f"        first = max(0, -((ky - {ph}) // {sh}))",
-                    f"        end = min({target.rows}, ({source.rows + ph - 1} - ky) // {sh} + 1)",
-                    "        for top in range(first, end):",
+                    f"        low = max(0, -((ky - {ph}) // {sh}))",
+                    f"        high = min({target.rows}, ({source.rows + ph - 1} - ky) // {sh} + 1)",
+                    "        for top in range(low, high):",
                     f"            y = top * {sh} - {ph} + ky",
                 )
             else:
