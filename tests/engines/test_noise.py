@@ -153,7 +153,13 @@ populations:
   a: {shape: [3, 5, 6], neuron: cell}
   b: {shape: [2, 3, 4], neuron: cell}
 projections:
-  - {name: p, from: a, to: b.got, kind: conv, kernel: 3, symmetric: true, weights: "int(9*rand())/8"}
+  - name: p
+    from: a
+    to: b.got
+    kind: conv
+    kernel: 3
+    symmetric: true
+    weights: "int(9*rand())/8"
 protocol: {phases: {run: {steps: 40}}}
 """
 

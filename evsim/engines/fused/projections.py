@@ -255,14 +255,7 @@ class ConvKernel(Kernel):
             apart = rows * stride * self.itemsize > CACHE
             out.add(f"for q in range({count}):")
             if apart:
-                # Rows of the kernel that reach into the source at target row oy.
-                out.add(
-                    f"    for ky in range({kh}):",
-                    f"        low = max(0, -((ky - {ph}) // {sh}))",
-                    f"        high = min({target.rows}, ({source.rows + ph - 1} - ky) // {sh} + 1)",
-                    "        for oy in range(low, high):",
-                    f"            y = oy * {sh} - {ph} + ky",
-                )
+                self._row_by_row(out, f"range({kh})", "oy")
             else:
                 out.add(
                     f"    for oy in range({target.rows}):",
@@ -304,13 +297,7 @@ class ConvKernel(Kernel):
             out.add(f"for q in range({count}):")
             if apart:
                 # The target rows of one source row are met from the top: ky falls.
-                out.add(
-                    f"    for ky in range({kh - 1}, -1, -1):",
-                    f"        low = max(0, -((ky - {ph}) // {sh}))",
-                    f"        high = min({target.rows}, ({source.rows + ph - 1} - ky) // {sh} + 1)",
-                    "        for top in range(low, high):",
-                    f"            y = top * {sh} - {ph} + ky",
-                )
+                self._row_by_row(out, f"range({kh - 1}, -1, -1)", "top")
             else:
                 out.add(
                     f"    for y in range({source.rows}):",
@@ -343,6 +330,18 @@ class ConvKernel(Kernel):
             else:
                 self._at_edges(out, send.target, width, direct)
             out.indent -= 4
+
+    def _row_by_row(self, out: Lines, rows: str, name: str) -> None:
+        """Write loops over rows of the kernel and the target rows at which they meet the source."""
+        step, pad = self.stride[0], self.padding[0]
+        out.add(
+            f"    for ky in {rows}:",
+            f"        low = max(0, -((ky - {pad}) // {step}))",
+            f"        high = min({self.target.rows},"
+            f" ({self.source.rows + pad - 1} - ky) // {step} + 1)",
+            f"        for {name} in range(low, high):",
+            f"            y = {name} * {step} - {pad} + ky",
+        )
 
     def _at_edges(self, out: Lines, place: int, width: int, direct: str) -> None:
         """Write the call for tiles that may reach over the ends of a source row."""
