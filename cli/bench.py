@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evsim.errors import Fault, InputError, nearest
+from evsim.errors import EngineError, Fault, InputError, nearest
 
 from . import options
 
@@ -97,6 +97,8 @@ def _add_others(contest: Contest, others: list[str], threads: int) -> None:
                     contest.add_torch(number, batch, name == "torch-folded")
         except ImportError:
             print(f"Leaving out {name}: pip install 'evsim[torch]'.")
+        except EngineError as error:
+            print(f"Leaving out {name}: {error}.")
 
 
 def _table(found: Bench, weights: Path | None) -> list[str]:

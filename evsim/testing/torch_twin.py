@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from evsim.build.plan import Block, Plan, Projection, Statement
 from evsim.build.weights import spread
 from evsim.engines.base import schedule
+from evsim.errors import EngineError
 from evsim.projections.conv import Conv
+from evsim.projections.dense import Dense
 
 Key = tuple[str, str]
 
@@ -59,6 +61,16 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 
 
+def applies(plan: Plan) -> str | None:
+    """Return why a plan has no dense twin, or None."""
+    for name, projection in plan.projections.items():
+        if not isinstance(projection.geometry, Conv | Dense):
+            return f"there is no dense code for `{projection.geometry.kind}`, projection '{name}'"
+    if plan.streams:
+        return f"there are no random numbers in it, which '{plan.streams[0][0]}' draws"
+    return None
+
+
 class TorchTwin:
     """The free-running network of a plan: neuron code, dense and convolutional projections.
 
@@ -67,11 +79,18 @@ class TorchTwin:
     parameters : as in `Plan.parameters`.
     batch : trials that run together.
     folded : whether pooling is folded into the kernels.
+
+    Raises
+    ------
+    EngineError : the plan needs more than that.
     """
 
     def __init__(
         self, plan: Plan, parameters: Mapping[str, NDArray[Any]], batch: int, folded: bool
     ):
+        reason = applies(plan)
+        if reason is not None:
+            raise EngineError(reason)
         self.plan, self.batch, self.folded = plan, batch, folded
         self.state: dict[Key, torch.Tensor] = {}
         self.spikes: dict[str, torch.Tensor] = {}

@@ -41,3 +41,14 @@ def test_weights_of_another_network_are_refused(
     np.savez(tmp_path / "w.npz", other=np.zeros(3))
     assert bench(monkeypatch, LIF, "--weights", str(tmp_path / "w.npz")) == 2
     assert "holds no parameter of this network" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["cuba", "izhikevich_cortex"])
+def test_networks_without_a_dense_twin_are_timed_without_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], root: Path, name: str
+) -> None:
+    pytest.importorskip("torch")
+    file = str(root / "networks" / f"{name}.yaml")
+    assert bench(monkeypatch, file, "--rounds", "1", "--trials", "1", "--against", "torch") == 0
+    printed = capsys.readouterr().out
+    assert "Leaving out torch: there " in printed and "evsim, 1 thread" in printed
