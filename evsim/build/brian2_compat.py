@@ -22,12 +22,13 @@ if "pylab" not in sys.modules:
 
     del sys.modules["pylab"]
 import brian2
+import numpy as np
 from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
 from brian2.units.fundamentalunits import get_or_create_dimension
 from brian2.utils.stringtools import get_identifiers
 
 from evsim import units
-from evsim.build.plan import NeuronCode, Variable
+from evsim.build.plan import Kind, NeuronCode, SynapseCode, Variable
 
 brian2.BrianLogger.suppress_hierarchy("brian2.stateupdaters.base")
 logging.getLogger("brian2").setLevel(logging.ERROR)
@@ -122,6 +123,34 @@ def neuron_group(
     return group
 
 
+def synapses(name: str, code: SynapseCode, source: Any, target: Any, clock: Any) -> Any:
+    """Return the Synapses of a projection's code, with the pathways `pre` and `post`.
+
+    They connect nothing yet.
+    """
+    drives = [f"{key} : {unit_text(dims)} (shared)" for key, dims in code.drives.items()]
+    made = brian2.Synapses(
+        source,
+        target,
+        "\n".join([code.equations, *drives]),
+        on_pre=code.on_pre,
+        on_post=code.on_post,
+        clock=clock,
+        name=name,
+        namespace=namespace(code.namespace),
+        **({"method": code.method} if code.method else {}),
+    )
+    mark_connected(made)
+    return made
+
+
+def kind_of(variable: Any) -> Kind:
+    """Return the type of a Brian2 variable's values."""
+    if variable.is_boolean:
+        return "boolean"
+    return "integer" if variable.is_integer else "float"
+
+
 def mark_connected(synapses: Any) -> None:
     """Let Brian2 prepare the code of Synapses that have no synapse and never run."""
     synapses._connect_called = True
@@ -205,6 +234,12 @@ def set_clock(clock: Any, step: int) -> None:
     """Set a clock to the start of a step, as Brian2 does between steps."""
     clock.variables["timestep"].set_value(step)
     clock.variables["t"].set_value(step * clock.dt_)
+
+
+def set_delay(pathway: Any, seconds: Any) -> None:
+    """Set the delay of a pathway's synapses: (synapse,) or one for all, whole steps."""
+    count = len(pathway.synapses)
+    pathway._delays.set_value(np.broadcast_to(seconds, (count,)).copy())
 
 
 def connect(synapses: Any, pre: Any, post: Any) -> None:

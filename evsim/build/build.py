@@ -15,10 +15,11 @@ from evsim import expressions, models
 from evsim.build import brian2_compat as compat
 from evsim.build.faults import Faults
 from evsim.build.phases import build_phases, constant_dimensions
-from evsim.build.plan import Plan, Population
+from evsim.build.plan import Plan, Population, SynapseCode
 from evsim.build.populations import build_population, capture_blocks, mark_written
 from evsim.build.projections import build_projections
 from evsim.build.rules import build_rules
+from evsim.build.synapses import synapse_code
 from evsim.build.weights import round_to_grid
 from evsim.spec import schema
 
@@ -40,9 +41,13 @@ def build(network: schema.Network) -> Plan:
             populations[name], known[name] = population, dims
             groups.append(group)
     faults.check()
-    blocks = capture_blocks(network, groups, populations, faults)
+    codes, synapses = _synapses(network, known, dimensions, groups, clock, faults)
     faults.check()
-    projections, parameters = build_projections(network, populations, known, faults)
+    blocks = capture_blocks(network, groups, populations, synapses, faults)
+    faults.check()
+    projections, parameters = build_projections(
+        network, populations, known, codes, synapses, blocks, faults
+    )
     populations = {
         name: mark_written(population, blocks, projections)
         for name, population in populations.items()
@@ -73,7 +78,7 @@ def build(network: schema.Network) -> Plan:
         precision=network.precision,
         populations=populations,
         projections=projections,
-        blocks=tuple(blocks),
+        blocks=tuple(block for block in blocks if block.template != "synapses"),
         rules=rules,
         phases=phases,
         shared=columns,
@@ -83,6 +88,32 @@ def build(network: schema.Network) -> Plan:
         fingerprint=_fingerprint(network),
         constants=dimensions,
     )
+
+
+def _synapses(
+    network: schema.Network,
+    known: Mapping[str, Mapping[str, tuple[float, ...]]],
+    constants: Mapping[str, tuple[float, ...]],
+    groups: list[Any],
+    clock: Any,
+    faults: Faults,
+) -> tuple[dict[str, SynapseCode], dict[str, Any]]:
+    """Return the code of projections whose synapses have any, and their Brian2 objects."""
+    by_name = {group.name: group for group in groups}
+    codes, made = {}, {}
+    for projection in network.projections:
+        code = synapse_code(network, projection, known, constants)
+        if code is None:
+            continue
+        source, target = projection.from_.partition(".")[0], projection.to.partition(".")[0]
+        try:
+            made[projection.name] = compat.synapses(
+                projection.name, code, by_name[source], by_name[target], clock
+            )
+            codes[projection.name] = code
+        except Exception as error:
+            faults.brian2(("plasticity", projection.learn), error)
+    return codes, made
 
 
 def _learned(network: schema.Network, population: Population, name: str) -> NDArray[Any]:

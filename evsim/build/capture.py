@@ -30,12 +30,22 @@ from evsim.build.brian2_compat import CONSTANTS
 from evsim.build.draws import kind_of, name_draws
 from evsim.build.plan import Block, Kind, Statement, Symbol
 
-TEMPLATES = frozenset({"stateupdate", "threshold", "reset"})
+TEMPLATES = frozenset({"stateupdate", "threshold", "reset", "synapses"})
+QUEUES = frozenset({"synapses_initialise_queue", "synapses_push_spikes"})
+"""Templates without code of the network's: what engines do in their own way."""
+
 CLOCK = frozenset({"t", "dt", "t_in_timesteps"})
 
 
 class Unsupported(Exception):
     """A Brian2 object needs code that cannot be captured; the text names the object."""
+
+
+class _Described:
+    """Stands for a code object that is never run."""
+
+    def before_run(self) -> None:
+        """Do nothing."""
 
 
 class _Recorder(RuntimeDevice):  # type: ignore[misc]
@@ -53,7 +63,7 @@ class _Recorder(RuntimeDevice):  # type: ignore[misc]
         description["draws"] = name_draws(description)
         self.recorded.append(description)
         if not self.compiles:
-            return None
+            return _Described()
         return super().code_object(**{k: v for k, v in description.items() if k != "draws"})
 
     def code_object_class(self, *args: Any, **keywords: Any) -> Any:
@@ -121,7 +131,11 @@ def capture(
                     raise
                 failed(item.name, error)
                 continue
-            blocks += [_block(item, description) for description in recorder.recorded]
+            blocks += [
+                _block(item, description)
+                for description in recorder.recorded
+                if description["template_name"] not in QUEUES
+            ]
     return blocks
 
 

@@ -19,6 +19,7 @@ from evsim.projections.base import Geometry
 
 FloatArray = NDArray[np.floating[Any]]
 Kind = Literal["float", "integer", "boolean"]
+When = Literal["always", "learning", "frozen"]
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,61 @@ class Population:
 
 
 @dataclass(frozen=True)
+class SynapseCode:
+    """The text of a projection's synapses, as a Brian2 object is made from it.
+
+    Attributes
+    ----------
+    equations : of the synapses, the weight among their variables.
+    on_pre, on_post : code that runs for every synapse of a spiking neuron, or None.
+    method : integrator of equations that are not event-driven.
+    namespace, drives : as of `NeuronCode`.
+    weight : name of the weight in the equations and the code.
+    transmits : whether the code passes spikes on; if not, every spike adds its weight besides.
+    learns : whether the code runs in passes that learn only; in others a spike adds its weight.
+    """
+
+    equations: str
+    on_pre: str | None
+    on_post: str | None
+    method: str | None
+    namespace: Mapping[str, tuple[float, tuple[float, ...]]]
+    drives: Mapping[str, tuple[float, ...]]
+    weight: str = "w"
+    transmits: bool = False
+    learns: bool = True
+
+
+@dataclass(frozen=True)
+class Pathway:
+    """What spikes on one side of a projection do.
+
+    Attributes
+    ----------
+    name : of the pathway: "forward", "feedback", "pre" or "post".
+    side : whose spikes they are.
+    order : in the synapse slot; pathways of one order run in the order of projections.
+    delay : (synapse,) or (), whole steps from a spike to its effect.
+    target : variable on the other side to which every spike adds its weight, where `block` is None.
+    block : code that runs for every synapse of a spiking neuron, or None.
+    when : passes in which it runs: those that learn, those that do not ("frozen"), or all.
+    """
+
+    name: str
+    side: Literal["pre", "post"]
+    order: int
+    delay: NDArray[np.int64]
+    target: str = ""
+    block: Block | None = None
+    when: When = "always"
+
+    @property
+    def longest(self) -> int:
+        """Steps of the longest delay."""
+        return int(self.delay.max(initial=0))
+
+
+@dataclass(frozen=True)
 class Projection:
     """Weighted connections, laid out by `geometry`.
 
@@ -161,6 +217,9 @@ class Projection:
     sends : "spikes" (each spike adds its weight to `target_variable`) or "value" (the weighted sum
         of `source_variable` is assigned to it).
     feedback_variable : variable of the source that the exact adjoint feeds, or None.
+    pathways : what spikes do; none where values are sent.
+    code : of the synapses, None where they have only a weight.
+    variables : of the synapses, (synapse,) in the order of `Geometry.synapses`, or ().
     """
 
     name: str
@@ -171,6 +230,24 @@ class Projection:
     target_variable: str
     sends: Literal["spikes", "value"]
     feedback_variable: str | None
+    pathways: tuple[Pathway, ...] = ()
+    code: SynapseCode | None = None
+    variables: Mapping[str, Variable] = field(default_factory=dict)
+
+    @property
+    def changes_weights(self) -> bool:
+        """Whether code changes the weights during a trial."""
+        weight = self.variables.get(self.code.weight) if self.code else None
+        return weight is not None and not weight.constant
+
+    @property
+    def shares_weights(self) -> bool:
+        """Whether several synapses have one weight."""
+        return int(np.prod(self.geometry.weight_shape)) != self.geometry.synapse_count
+
+    def reads_weight(self, variable: str) -> bool:
+        """Whether a variable of the synapses is the weight, and no code changes it."""
+        return self.code is not None and variable == self.code.weight and not self.changes_weights
 
 
 @dataclass(frozen=True)
@@ -181,6 +258,7 @@ class Rule:
     ----------
     parameter : `projection` or `population.variable`.
     at_end, every_step : phase -> captured code that adds to `g`.
+    at_spikes : whether code that runs at spikes adds to `g`.
     optimiser : "sgd" or "adam"; `momentum` is the former's.
     rates : (epoch,), learning rate in each epoch.
     """
@@ -194,6 +272,7 @@ class Rule:
     optimiser: str
     momentum: float
     rates: NDArray[np.float64]
+    at_spikes: bool = False
 
 
 @dataclass(frozen=True)
@@ -227,7 +306,8 @@ class Plan:
     ----------
     shared : the shared inputs in the order of `Phase.shared`'s columns: (population, variable);
         population "" stands for the protocol constant that every block sees under that name.
-    blocks : captured neuron code in the order of Brian2's schedule.
+    blocks : captured code of neurons, and of synapses in every step, in the order of Brian2's
+        schedule.
     inputs : the (population, variable) pairs that a trial's sample sets.
     constants : protocol constants -> dimensions.
     parameters : initial values of everything that is learned or weighs: projections by name in
@@ -253,12 +333,24 @@ class Plan:
     fingerprint: str
     constants: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
+    def variables(self, owner: str) -> Mapping[str, Variable]:
+        """Return the variables of a population or of a projection's synapses."""
+        if owner in self.populations:
+            return self.populations[owner].variables
+        return self.projections[owner].variables
+
+    @property
+    def code(self) -> tuple[Block, ...]:
+        """All code that runs in steps: of neurons, and of synapses at spikes."""
+        pathways = [p for projection in self.projections.values() for p in projection.pathways]
+        return (*self.blocks, *(p.block for p in pathways if p.block is not None))
+
     @property
     def streams(self) -> tuple[tuple[str, str], ...]:
         """The random variables of the code: (block, variable)."""
         return tuple(
             (block.name, name)
-            for block in self.blocks
+            for block in self.code
             for name, symbol in sorted(block.symbols.items())
             if symbol.role == "random"
         )

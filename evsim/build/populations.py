@@ -151,7 +151,7 @@ def _variable(
     declared = network.populations[population]
     share = declared.share.get(name)
     shared = bool(variable.scalar)
-    kind = _kind(variable)
+    kind = compat.kind_of(variable)
     shape = () if shared else (int(np.prod(declared.shape)),)
     initial: NDArray[Any] = np.zeros(shape)
     if name == "lastspike":
@@ -179,20 +179,26 @@ def _variable(
     )
 
 
-def _kind(variable: Any) -> Any:
-    if variable.is_boolean:
-        return "boolean"
-    return "integer" if variable.is_integer else "float"
-
-
 def capture_blocks(
     network: schema.Network,
     groups: list[Any],
     populations: Mapping[str, Population],
+    synapses: Mapping[str, Any],
     faults: Faults,
 ) -> list[Block]:
-    """Return the code of all groups in the order of Brian2's schedule; mistakes go to `faults`."""
+    """Return the code of all groups in the order of Brian2's schedule; mistakes go to `faults`.
+
+    Parameters
+    ----------
+    synapses : projection -> its Synapses, where they have code.
+    """
     origins: dict[str, Path] = {}
+    for projection in network.projections:
+        if projection.name in synapses:
+            path = ("plasticity", projection.learn)
+            origins[projection.name] = origins[f"{projection.name}_stateupdater"] = path
+            for suffix in ("pre", "post"):
+                origins[f"{projection.name}_{suffix}"] = (*path, f"on_{suffix}")
     for name in populations:
         path = _equations_path(network, name)
         neuron = network.populations[name].neuron
@@ -207,6 +213,9 @@ def capture_blocks(
             origins[f"{name}{suffix}"] = path
 
     def failed(item: str, error: Exception) -> None:
+        if item in origins and origins[item][0] == "plasticity":
+            faults.brian2(origins[item], error)
+            return
         owner = next(n for n in sorted(populations, key=len, reverse=True) if item.startswith(n))
         known = {v for v in populations[owner].variables}
         code = populations[owner].neuron
@@ -215,7 +224,7 @@ def capture_blocks(
         faults.brian2(origins.get(item, origins[owner]), error, known)
 
     try:
-        return capture(groups, failed)
+        return capture([*groups, *synapses.values()], failed)
     except Unsupported as error:
         raise BuildError(Fault(f"{error}.")) from None
 
@@ -233,6 +242,10 @@ def mark_written(
             touched.add(projection.target_variable)
         if projection.source == population.name and projection.feedback_variable:
             touched.add(projection.feedback_variable)
+        ends = {"pre": projection.source, "post": projection.target}
+        for block in (b for b in blocks if b.owner == projection.name):
+            symbols = [block.symbols[s.var] for s in (*block.scalar, *block.vector)]
+            touched |= {s.variable for s in symbols if ends.get(s.side) == population.name}
     variables = {
         name: dataclasses.replace(variable, constant=name not in touched)
         for name, variable in population.variables.items()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from evsim import registry
 from evsim.build.faults import Faults
-from evsim.build.plan import Population, Projection
+from evsim.build.plan import Block, Pathway, Population, Projection, SynapseCode
+from evsim.build.synapses import delay_steps, pathways, synapse_variables
 from evsim.build.weights import DEFAULT_WEIGHTS, draw
 from evsim.projections.base import Geometry
 from evsim.spec import schema
@@ -20,6 +22,9 @@ def build_projections(
     network: schema.Network,
     populations: Mapping[str, Population],
     known: Mapping[str, Mapping[str, tuple[float, ...]]],
+    codes: Mapping[str, SynapseCode],
+    synapses: Mapping[str, Any],
+    blocks: list[Block],
     faults: Faults,
 ) -> tuple[dict[str, Projection], dict[str, NDArray[Any]]]:
     """Return the projections and their initial weights, in file order.
@@ -27,15 +32,23 @@ def build_projections(
     Parameters
     ----------
     known : population -> name -> dimensions.
+    codes, synapses : projection -> code of its synapses and the Brian2 object, where it has any.
+    blocks : captured code.
     """
     projections, parameters = {}, {}
     for at, declared in enumerate(network.projections):
+        name = declared.name
         source, _, source_variable = declared.from_.partition(".")
         target, _, target_variable = declared.to.partition(".")
         geometry = infer_geometry(network, declared)
         feedback = (declared.feedback or target_variable) if declared.symmetric else None
-        projections[declared.name] = Projection(
-            name=declared.name,
+        code, variables = codes.get(name), {}
+        if code is not None:
+            variables = synapse_variables(
+                network, declared, synapses[name], code, blocks, geometry, faults
+            )
+        projections[name] = Projection(
+            name=name,
             geometry=geometry,
             source=source,
             source_variable=source_variable,
@@ -43,6 +56,9 @@ def build_projections(
             target_variable=target_variable,
             sends=declared.sends,
             feedback_variable=feedback,
+            pathways=_pathways(network, at, code, blocks, geometry, faults),
+            code=code,
+            variables=variables,
         )
         wanted = known[target][target_variable]
         if declared.sends == "value":
@@ -51,13 +67,38 @@ def build_projections(
         names = {"fan_in": float(geometry.fan_in)}
         text = declared.weights or DEFAULT_WEIGHTS
         try:
-            parameters[declared.name] = draw(
-                text, geometry.weight_shape, names, wanted, network.seed, "weights", declared.name
+            parameters[name] = draw(
+                text, geometry.weight_shape, names, wanted, network.seed, "weights", name
             )
         except ValueError as error:
             path = ("projections", at, "weights" if declared.weights else "to")
             faults.add(path, str(error))
     return projections, parameters
+
+
+def _pathways(
+    network: schema.Network,
+    at: int,
+    code: SynapseCode | None,
+    blocks: list[Block],
+    geometry: Geometry,
+    faults: Faults,
+) -> tuple[Pathway, ...]:
+    declared = network.projections[at]
+    delays = {}
+    for field in ("delay", "delay_post"):
+        try:
+            text = getattr(declared, field)
+            delays[field] = delay_steps(network, text, geometry, field, declared.name)
+        except ValueError as error:
+            faults.add(("projections", at, field), str(error))
+            delays[field] = np.zeros((), np.int64)
+    own = {
+        block.name.removeprefix(f"{declared.name}_"): block
+        for block in blocks
+        if block.owner == declared.name and block.template == "synapses"
+    }
+    return pathways(declared, code, own, delays["delay"], delays["delay_post"])
 
 
 def infer_geometry(network: schema.Network, projection: schema.Projection) -> Geometry:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from evsim.build import brian2_compat as compat
 from evsim.build.capture import capture
 from evsim.build.plan import Block, Population, Rule
+from evsim.build.synapses import written
 from evsim.spec import schema
 
 Failed = Callable[[tuple[Any, ...], Exception], None]
@@ -26,7 +27,7 @@ def build_rules(
     """Return the rules by parameter: projections in file order, then learned variables."""
     rules = {}
     for projection in network.projections:
-        if projection.learn is not None:
+        if projection.learn is not None and network.plasticity[projection.learn].update:
             source, target = projection.from_.partition(".")[0], projection.to.partition(".")[0]
             rules[projection.name] = _rule(
                 network,
@@ -75,6 +76,7 @@ def _rule(
             except Exception as error:
                 failed(("plasticity", name, moment, phase), error)
     update = plasticity.update
+    assert update is not None, "checked by the callers and with the file"
     return Rule(
         parameter=parameter,
         projection=projection,
@@ -85,6 +87,7 @@ def _rule(
         optimiser=update.rule,
         momentum=update.momentum,
         rates=_rates(update, rate or update.rate, network.protocol.epochs),
+        at_spikes="g" in written(plasticity.on_pre, plasticity.on_post),
     )
 
 

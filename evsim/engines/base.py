@@ -16,20 +16,34 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.build.plan import Block, Plan
+from evsim.build.plan import Block, Pathway, Plan, Projection
 from evsim.streams import stream_key
 
 SLOTS = ("start", "groups", "thresholds", "synapses", "resets", "end")
 SCHEDULE = tuple(f"{prefix}{slot}" for slot in SLOTS for prefix in ("before_", "", "after_"))
 
 
-def schedule(plan: Plan) -> list[Block | Literal["values", "spikes"]]:
-    """Return what a step runs, in order: blocks, weighted sums of values, delivery of spikes."""
-    items: list[tuple[tuple[int, int, str], Block | Literal["values", "spikes"]]] = [
+@dataclass(frozen=True)
+class Delivery:
+    """Spikes on one side of a projection that have their effect."""
+
+    projection: Projection
+    pathway: Pathway
+
+
+Item = Block | Delivery | Literal["values"]
+
+
+def schedule(plan: Plan) -> list[Item]:
+    """Return what a step runs, in order: blocks, weighted sums of values, deliveries of spikes."""
+    items: list[tuple[tuple[int, int, str], Item]] = [
         ((SCHEDULE.index(b.when), b.order, b.name), b) for b in plan.blocks
     ]
     items.append(((SCHEDULE.index("groups"), -1, ""), "values"))
-    items.append(((SCHEDULE.index("synapses"), 0, ""), "spikes"))
+    for projection in plan.projections.values():
+        for pathway in projection.pathways:
+            place = (SCHEDULE.index("synapses"), pathway.order, "")
+            items.append((place, Delivery(projection, pathway)))
     return [item for _, item in sorted(items, key=lambda pair: pair[0])]
 
 
@@ -61,10 +75,18 @@ class Simulation(ABC):
     """
 
     @abstractmethod
-    def begin(self, inputs: Mapping[tuple[str, str], NDArray[Any]], trial: int = 0) -> None:
+    def begin(
+        self,
+        inputs: Mapping[tuple[str, str], NDArray[Any]],
+        trial: int = 0,
+        learns: bool = True,
+    ) -> None:
         """Start a trial: start state, then `inputs` (population, variable) -> (neuron,) values.
 
-        Random numbers of the code depend on the number `trial`, from 0 to 2**64 - 1.
+        Parameters
+        ----------
+        trial : what random numbers of the code depend on, from 0 to 2**64 - 1.
+        learns : whether code runs by which synapses learn at spikes.
         """
 
     @abstractmethod
@@ -89,8 +111,11 @@ class Simulation(ABC):
         """Run the phase's learning code once, adding to the gradients."""
 
     @abstractmethod
-    def get(self, population: str, variable: str) -> NDArray[Any]:
-        """Return a copy of a variable, (neuron,) in C order, or () where it is shared."""
+    def get(self, owner: str, variable: str) -> NDArray[Any]:
+        """Return a copy of a variable of a population or of a projection's synapses.
+
+        (neuron,) in C order, (synapse,) in the order of `Geometry.synapses`, or () where shared.
+        """
 
     @abstractmethod
     def take_spikes(self) -> dict[str, Spikes]:

@@ -12,8 +12,11 @@ from evsim.errors import nearest
 from evsim.expressions import ExpressionError
 
 FLAGS = frozenset(
-    {"shared", "constant", "constant over dt", "unless refractory", "linked", "event-driven"}
-)
+    {
+        "shared", "constant", "constant over dt", "unless refractory", "linked", "event-driven",
+        "clock-driven",
+    }
+)  # fmt: skip
 TYPES = frozenset({"boolean", "integer"})
 
 _LEFT = re.compile(r"\s*(?:d(?P<rate>[A-Za-z_]\w*)\s*/\s*dt|(?P<name>[A-Za-z_]\w*))\s*(?P<rest>.*)")
@@ -52,11 +55,20 @@ class PlasticityModel:
     Attributes
     ----------
     at_end, every_step : phase -> code that adds to `g`, the direction in which w moves.
+    equations : of the synapses, besides their weight `w`.
+    on_pre, on_post : code for every synapse of a neuron that spikes; None where there is none.
+    parameters : name -> quantity as text.
+    init : variable of the equations -> start value as text.
     reference : the publication that the rule follows.
     """
 
     at_end: Mapping[str, str] = field(default_factory=dict)
     every_step: Mapping[str, str] = field(default_factory=dict)
+    equations: str = ""
+    on_pre: str | None = None
+    on_post: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    init: Mapping[str, str] = field(default_factory=dict)
     reference: str = ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from evsim.errors import Fault
 from evsim.spec.faults import Faults, Scope
 from evsim.spec.neurons import check_neurons
+from evsim.spec.plasticity import check_plasticity
 from evsim.spec.populations import check_populations
 from evsim.spec.running import (
     check_data,
@@ -14,7 +15,7 @@ from evsim.spec.running import (
     check_record,
 )
 from evsim.spec.schema import Network
-from evsim.spec.wiring import check_plasticity, check_projections
+from evsim.spec.wiring import check_projections
 
 
 def check(network: Network) -> list[Fault]:

@@ -122,6 +122,11 @@ def _with_library_rules(network: Network) -> tuple[Network, list[Fault]]:
             update={
                 "at_end": {**model.at_end, **rule.at_end},
                 "every_step": {**model.every_step, **rule.every_step},
+                "equations": rule.equations or model.equations,
+                "on_pre": rule.on_pre or model.on_pre,
+                "on_post": rule.on_post or model.on_post,
+                "parameters": {**model.parameters, **rule.parameters},
+                "init": {**model.init, **rule.init},
             }
         )
     source = network.source

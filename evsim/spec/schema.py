@@ -138,6 +138,8 @@ class Projection(Section):
     in_degree: Count | None = None
     pairs: tuple[tuple[Natural, Natural], ...] | None = None
     self_connections: bool = True
+    delay: Expression | None = None
+    delay_post: Expression | None = None
     sends: Literal["spikes", "value"] = "spikes"
     symmetric: bool = False
     feedback: Name | None = None
@@ -177,15 +179,27 @@ class Update(Section):
 
 
 class Plasticity(Section):
-    """A learning rule: Brian2 code per phase that adds to `g`, the direction in which w moves.
+    """How synapses change: Brian2 code at spikes, at a phase's end or in its every step.
 
-    `model` names a rule of evsim's library; code given here replaces the library's for its phase.
+    Code that adds to `g`, the direction in which w moves, says with `update` how the mean over a
+    batch moves the weights. Code at spikes (`on_pre`, `on_post`) may also change `w` at once, and
+    any variable that `equations` declare. It runs in passes that learn, unless it passes spikes on
+    itself by adding to `target`, the variable that the projection's `to` names.
+
+    `model` names a rule of evsim's library; what is given here replaces the library's, entries of
+    mappings one by one.
     """
 
     model: str | None = None
+    equations: str = ""
+    on_pre: str | None = None
+    on_post: str | None = None
+    method: str | None = None
+    parameters: dict[Name, Expression] = {}
+    init: dict[Name, Expression] = {}
     at_end: dict[str, str] = {}
     every_step: dict[str, str] = {}
-    update: Update
+    update: Update | None = None
 
 
 class Average(Section):

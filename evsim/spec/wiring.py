@@ -1,4 +1,4 @@
-"""Checks of projections and plasticity: both ends, shapes, options, learning code."""
+"""Checks of projections: both ends, shapes, options, delays."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import math
 from collections import Counter
 from typing import Any
 
-from evsim import expressions, models, registry, units
+from evsim import registry
 from evsim.errors import nearest
-from evsim.expressions import ExpressionError
 from evsim.projections.base import GeometryError, Pairs
 from evsim.spec.faults import PROJECTIONS, Faults, Scope, variants
-from evsim.spec.neurons import CLOCK, built_in
+from evsim.spec.plasticity import assigned
 from evsim.spec.populations import check_drawn
-from evsim.spec.schema import MAX_WEIGHTS, Network, Plasticity, Projection
+from evsim.spec.schema import MAX_WEIGHTS, Network, Projection
 from evsim.spec.source import Path
 
 OPTIONS = (
@@ -49,6 +48,10 @@ def check_projections(faults: Faults, scope: Scope) -> None:
         plasticity = faults.network.plasticity
         if projection.learn is not None and projection.learn not in plasticity:
             faults.unknown((*path, "learn"), "plasticity", projection.learn, plasticity)
+        _delays(faults, path, projection)
+        if projection.name in faults.network.populations:
+            message = f"'{projection.name}' is the name of a population, too."
+            faults.add((*path, "name"), message, "give the projection its own name")
         if projection.rate is not None and projection.learn is None:
             hint = "add `learn`, or leave `rate` out"
             faults.add((*path, "rate"), "A projection that does not learn has no rate.", hint)
@@ -119,6 +122,23 @@ def _symmetric(
         faults.add(place, message, hint)
 
 
+def _delays(faults: Faults, path: Path, projection: Projection) -> None:
+    rule = faults.network.plasticity.get(projection.learn or "")
+    for field in ("delay", "delay_post"):
+        text = getattr(projection, field)
+        if text is None:
+            continue
+        if projection.sends == "value":
+            message = "Values are sent without delay."
+            faults.add((*path, field), message, "leave it out", key=True)
+        elif field == "delay_post" and (rule is None or not rule.on_post):
+            message = (
+                "Spikes of the target run no code of this projection: there is nothing to delay."
+            )
+            faults.add((*path, field), message, "leave it out", key=True)
+        check_drawn(faults, (*path, field), text, "second", ("i", "j"))
+
+
 def _geometry(faults: Faults, path: Path, projection: Projection) -> None:
     kinds = variants(PROJECTIONS)
     if projection.kind not in kinds:
@@ -143,6 +163,11 @@ def _geometry(faults: Faults, path: Path, projection: Projection) -> None:
         if weights > MAX_WEIGHTS:
             message = f"Projection '{projection.name}' has {weights:,} weights, more than "
             faults.add((*path, "name"), message + f"{MAX_WEIGHTS:,}.")
+        rule = faults.network.plasticity.get(projection.learn or "")
+        if rule is not None and "w" in assigned(rule) and weights != geometry.synapse_count:
+            message = f"Synapses of kind '{projection.kind}' share weights, which code at spikes"
+            hint = "let the code add to `g`, and give the rule an `update`"
+            faults.add((*path, "learn"), f"{message} cannot change.", hint)
     except GeometryError as error:
         lines = [
             f"'{name}' {list(populations[name].shape)} in line "
@@ -158,82 +183,3 @@ def geometry_options(network: Network, projection: Projection) -> dict[str, Any]
     options: dict[str, Any] = {name: getattr(projection, name) for name in OPTIONS}
     options["pool"] = projection.pool.average if projection.pool else None
     return {**options, "seed": network.seed, "name": projection.name}
-
-
-def check_plasticity(faults: Faults, scope: Scope) -> None:
-    """Check the `plasticity` section, and its code for everything that learns by it."""
-    network = faults.network
-    for name, rule in network.plasticity.items():
-        path: Path = ("plasticity", name)
-        schedule = rule.update.schedule
-        if schedule.cosine is not None and schedule.step is not None:
-            message = "A schedule is either `cosine` or `step`."
-            faults.add((*path, "update", "schedule"), message)
-        if (
-            not rule.at_end
-            and not rule.every_step
-            and rule.model not in (None, *variants(models.PLASTICITY))
-        ):
-            continue
-        if not rule.at_end and not rule.every_step:
-            message = f"Plasticity '{name}' has no code."
-            faults.add(path, message, "give `at_end` or `every_step`", key=True)
-        for moment in ("at_end", "every_step"):
-            for phase in getattr(rule, moment):
-                if phase not in network.protocol.phases:
-                    hint = nearest(phase, network.protocol.phases)
-                    message = f"Unknown phase '{phase}' in plasticity '{name}'."
-                    faults.add((*path, moment, phase), message, hint, key=True)
-        _check_uses(faults, scope, name, rule)
-
-
-def _check_uses(faults: Faults, scope: Scope, name: str, rule: Plasticity) -> None:
-    """Check a rule's code where it is used, or on its own where it is not."""
-    network = faults.network
-    used = False
-    for projection in network.projections:
-        source, target = projection.from_.partition(".")[0], projection.to.partition(".")[0]
-        if projection.learn == name:
-            used = True
-            if source in scope.variables and target in scope.variables:
-                names = {f"{v}_pre" for v in scope.variables[source]}
-                names |= {f"{v}_post" for v in scope.variables[target]} | {"w"}
-                _check_rule(faults, name, rule, names, f"projection '{projection.name}'")
-    for population, declared in network.populations.items():
-        for variable in (v for v, learn in declared.learn.items() if learn == name):
-            used = True
-            if population in scope.variables:
-                names = set(scope.variables[population])
-                _check_rule(faults, name, rule, names, f"'{population}.{variable}'")
-    if not used:
-        _check_rule(faults, name, rule, None, "")
-
-
-def _check_rule(
-    faults: Faults, name: str, rule: Plasticity, names: set[str] | None, user: str
-) -> None:
-    known = None if names is None else {*names, "g", *faults.network.protocol.constants}
-    for moment in ("at_end", "every_step"):
-        for phase, code in getattr(rule, moment).items():
-            path: Path = ("plasticity", name, moment, phase)
-            try:
-                _check_code(code, known, user)
-            except ExpressionError as error:
-                faults.inside(path, code, error)
-
-
-def _check_code(code: str, known: set[str] | None, user: str) -> None:
-    expressions.check_code(code)
-    local: set[str] = set()
-    for line in expressions.assignments(code):
-        for name, at in expressions.names(line.expression).items():
-            column = at + line.expression_column
-            defined = known is None or name in known | local | CLOCK
-            if not defined and name not in units.UNITS and name not in units.CONSTANTS:
-                hint = nearest(name, (known or set()) | local)
-                message = f"{user} has no '{name}'"
-                raise ExpressionError(message, column, line.line, hint)
-        if line.target != "g" and (line.target in (known or ()) or built_in(line.target)):
-            message = f"plasticity code adds to `g`; it cannot assign '{line.target}'"
-            raise ExpressionError(message, line.column, line.line)
-        local.add(line.target)

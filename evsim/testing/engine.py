@@ -129,11 +129,11 @@ def sample(seed: int) -> Inputs:
 
 
 def states(simulation: Simulation, plan: Plan) -> dict[tuple[str, str], NDArray[Any]]:
-    """Return every variable of every population."""
+    """Return every variable of every population and of all synapses with code."""
     return {
         (name, variable): simulation.get(name, variable)
-        for name, population in plan.populations.items()
-        for variable in population.variables
+        for name in (*plan.populations, *plan.projections)
+        for variable in plan.variables(name)
     }
 
 
@@ -155,8 +155,10 @@ def every_state(plan: Plan) -> tuple[tuple[str, str], ...]:
     )
 
 
-def run_trial(simulation: Simulation, plan: Plan, inputs: Inputs) -> dict[Any, NDArray[Any]]:
-    """Run all phases with learning; return what was seen, by what it is.
+def run_trial(
+    simulation: Simulation, plan: Plan, inputs: Inputs, learns: bool = True
+) -> dict[Any, NDArray[Any]]:
+    """Run all phases, with learning or without; return what was seen, by what it is.
 
     Returns
     -------
@@ -164,10 +166,10 @@ def run_trial(simulation: Simulation, plan: Plan, inputs: Inputs) -> dict[Any, N
         counts") and "spikes".
     """
     seen: dict[Any, NDArray[Any]] = {}
-    simulation.begin(inputs)
+    simulation.begin(inputs, learns=learns)
     for phase in plan.phases.values():
         simulation.enter(phase.name)
-        every_step = any(phase.name in rule.every_step for rule in plan.rules.values())
+        every_step = learns and any(phase.name in rule.every_step for rule in plan.rules.values())
         for steps in [1] * phase.steps if every_step else [phase.steps]:
             simulation.advance(steps, record=True)
             if every_step:
@@ -177,7 +179,8 @@ def run_trial(simulation: Simulation, plan: Plan, inputs: Inputs) -> dict[Any, N
         for population, spikes in simulation.take_spikes().items():
             seen[phase.name, population, "spike counts"] = spikes.count
             seen[phase.name, population, "spikes"] = spikes.neuron
-        simulation.learn(phase.name)
+        if learns:
+            simulation.learn(phase.name)
         simulation.leave()
     return seen
 

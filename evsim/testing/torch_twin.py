@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from evsim.build.plan import Block, Plan, Projection, Statement
 from evsim.build.weights import spread
-from evsim.engines.base import schedule
+from evsim.engines.base import Delivery, schedule
 from evsim.errors import EngineError
 from evsim.projections.conv import Conv
 from evsim.projections.dense import Dense
@@ -66,6 +66,8 @@ def applies(plan: Plan) -> str | None:
     for name, projection in plan.projections.items():
         if not isinstance(projection.geometry, Conv | Dense):
             return f"there is no dense code for `{projection.geometry.kind}`, projection '{name}'"
+        if projection.code is not None or any(p.longest for p in projection.pathways):
+            return f"there is no dense code for delays or code of synapses, projection '{name}'"
     if plan.streams:
         return f"there are no random numbers in it, which '{plan.streams[0][0]}' draws"
     return None
@@ -141,8 +143,8 @@ class TorchTwin:
             for part in self.parts:
                 if isinstance(part, Block):
                     self._run(part, row, clock)
-                elif part == "spikes":
-                    self._send_spikes()
+                elif isinstance(part, Delivery):
+                    self._send_spikes(part)
                 else:
                     self._send_values(static=False)
 
@@ -192,16 +194,16 @@ class TorchTwin:
             self.state[key] = value
         names[statement.var] = value
 
-    def _send_spikes(self) -> None:
-        for p in self.plan.projections.values():
-            if p.sends == "spikes":
-                sent = self.spikes[p.source].float()
-                key = (p.target, p.target_variable)
-                self.state[key] = self.state[key] + self._forward(p, sent)
-                if p.feedback_variable:
-                    sent = self.spikes[p.target].float()
-                    key = (p.source, p.feedback_variable)
-                    self.state[key] = self.state[key] + self._backward(p, sent)
+    def _send_spikes(self, delivery: Delivery) -> None:
+        p, pathway = delivery.projection, delivery.pathway
+        if pathway.side == "pre":
+            found, key = self._forward(p, self.spikes[p.source].float()), (p.target, pathway.target)
+        else:
+            found, key = (
+                self._backward(p, self.spikes[p.target].float()),
+                (p.source, pathway.target),
+            )
+        self.state[key] = self.state[key] + found
 
     def _send_values(self, static: bool) -> None:
         """Assign weighted sums of values; of populations without dynamics once a trial."""

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from numba import njit
 
 from evsim.engines.fused import projections
+from evsim.engines.fused.kernel import Send
 from evsim.engines.fused.layout import Events, Grid
-from evsim.engines.fused.projections import Send, list_values, make_kernel
+from evsim.engines.fused.projections import list_values, make_kernel
 from evsim.engines.fused.source import Lines
 from evsim.engines.fused.vector import COPY, gather_rows, gather_scaled, gather_slice, row_stride
 from evsim.projections.conv import Conv
@@ -73,14 +74,14 @@ def python_scaled(*args):
 
 def run_send(geometry, weights, sent, backward, scaled):
     """Send values (or, unless `scaled`, spikes where they are 1) through generated code."""
-    kernel = make_kernel(geometry, 8)
+    kernel = make_kernel(geometry, 8, [np.zeros((), np.int64)] * 2)
     ends = (kernel.source, kernel.target)
     sender, receiver = ends[::-1] if backward else ends
     tables = [np.zeros(kernel.forward_size), np.zeros(kernel.backward_size)]
     kernel.pack(weights, tables)
     f = np.zeros(sender.size + receiver.size + 64)
     f[: sender.size] = sent.ravel()[sender.to_memory]
-    events = Events(0, 0)
+    events = Events(0, 0, sender.size, sender.places)
     out = Lines()
     list_values(out, sender, events, 0)
     values = 0 if scaled else None

@@ -24,16 +24,19 @@ from evsim.engines.fused.program import (
 )
 from evsim.engines.fused.render import FUNCTIONS
 from evsim.engines.fused.vector import row_lanes
+from evsim.projections.base import Synapses
 
 KEPT_STEPS = 8
 """Steps in which every neuron spikes that a spike buffer holds at least."""
 
 NUMPY = {"f": None, "d": np.float64, "n": np.int64, "b": np.bool_}
+RINGS = {"e": np.int32, "s": np.int64}
+"""Types of the buffers of events and starts: spikes on their way are part of a trial's state."""
 
 
 def applies(plan: Plan) -> str | None:
     """Return why the fused engine cannot run a plan, or None."""
-    for block in plan.blocks:
+    for block in plan.code:
         for name, symbol in block.symbols.items():
             if symbol.role == "function" and name not in FUNCTIONS:
                 return f"'{block.name}': the function '{name}' has no fused form"
@@ -53,6 +56,8 @@ class FusedProgram(Program):
         self.weights = memory.zeros(self.compiled.weights.size, plan.dtype)
         self.links = self.compiled.weights.all_links()
         self.synaptic: dict[str, NDArray[Any]] = self._synaptic()
+        self.raw: dict[str, NDArray[Any]] = {}
+        self._listed: dict[str, Synapses] = {}
         self.load(plan.parameters)
         self._warm_up()
 
@@ -66,8 +71,13 @@ class FusedProgram(Program):
             if backward is not None:
                 tables.append(self.weights[backward : backward + kernel.backward_size])
             kernel.pack(values, tables)
+        for name, projection in self.plan.projections.items():
+            if projection.code is not None or f"weights_{name}" in self.synaptic:
+                self.raw[name] = np.array(parameters[name], dtype).ravel()
             if f"weights_{name}" in self.synaptic:
-                self.synaptic[f"weights_{name}"][:] = values.ravel()
+                self.synaptic[f"weights_{name}"][:] = self.raw[name]
+        for (name, _), (at, _) in places.parameters.synaptic.items():
+            self.weights[at : at + self.raw[name].size] = self.raw[name]
         for (population, variable), (at, share) in places.parameters.places.items():
             values = np.asarray(parameters[f"{population}.{variable}"], dtype)
             if share is None:
@@ -90,6 +100,8 @@ class FusedProgram(Program):
         lines = []
         for name, projection in self.plan.projections.items():
             what = "sums once a trial" if self._static(name) else "event-driven"
+            if projection.code is not None:
+                what += ", code synapse by synapse"
             both = ", with its adjoint" if projection.feedback_variable else ""
             lines.append(f"projection {name}: {projection.geometry.kind}, {what}{both}")
         for name, reason in self.compiled.gradients.reasons.items():
@@ -98,6 +110,12 @@ class FusedProgram(Program):
         for (population, variable), value in self.compiled.layout.uniform.items():
             lines.append(f"constant {population}.{variable} = {value}")
         return lines
+
+    def synapses(self, projection: str) -> Synapses:
+        """Return the synapses of a projection with code."""
+        if projection not in self._listed:
+            self._listed[projection] = self.plan.projections[projection].geometry.synapses()
+        return self._listed[projection]
 
     def _static(self, name: str) -> bool:
         projection = self.plan.projections[name]
@@ -158,8 +176,8 @@ class FusedSimulation(Simulation):
         self.counts = np.zeros(count, np.int64)
         self.scratch = (
             np.zeros(layout.event_count + 64, np.uint8),
-            np.zeros(layout.event_count + 64, np.int32),
-            np.zeros(layout.start_count + 1, np.int64),
+            self.state["e"],
+            self.state["s"],
             self.counts,
             np.zeros(row_lanes(dtype.itemsize), dtype),
             np.zeros(widest + 64, np.uint8),
@@ -176,12 +194,22 @@ class FusedSimulation(Simulation):
         self.record = np.zeros(count, np.bool_)
         self.pieces: dict[str, list[Spikes]] = {}
         self.phase: Phase | None = None
+        self.learns = True
         self.done = 0
 
-    def begin(self, inputs: Mapping[tuple[str, str], NDArray[Any]], trial: int = 0) -> None:
-        self.draw[0] = trial
+    def begin(
+        self,
+        inputs: Mapping[tuple[str, str], NDArray[Any]],
+        trial: int = 0,
+        learns: bool = True,
+    ) -> None:
+        self.draw[0], self.learns = trial, learns
         for buffer, array in self.initial.items():
             self.state[buffer][:] = array
+        for name, projection in self.plan.projections.items():
+            if projection.code is not None and projection.changes_weights:
+                slot = self.layout.slots[name, projection.code.weight]
+                self.state["f"][slot.offset : slot.offset + slot.size] = self.program.raw[name]
         for key, values in inputs.items():
             self._write(key, values)
         self.program.compiled.module.prepare(*self._buffers(), *self.scratch)
@@ -221,6 +249,7 @@ class FusedSimulation(Simulation):
                 self.done - begin,
                 shared,
                 average,
+                self.learns,
                 self.draw,
                 *self._buffers(),
                 *self.scratch,
@@ -249,6 +278,8 @@ class FusedSimulation(Simulation):
             self.ends[name] = {key: array.copy() for key, array in self.state.items()}
 
     def learn(self, phase: str, every_step: bool = False) -> None:
+        if not every_step:
+            self._collect_spiking()
         moment = "every_step" if every_step else "at_end"
         function = getattr(self.program.compiled.module, f"{moment}_{phase}", None)
         if function is None:
@@ -265,21 +296,37 @@ class FusedSimulation(Simulation):
             *self.program.synaptic.values(),
         )
 
-    def get(self, population: str, variable: str) -> NDArray[Any]:
-        key = (population, variable)
-        declared = self.plan.populations[population].variables[variable]
+    def _collect_spiking(self) -> None:
+        """Add to the gradients what code at spikes has left in `g`."""
+        for name, rule in self.plan.rules.items():
+            if not rule.at_spikes or rule.projection is None:
+                continue
+            slot = self.layout.slots[rule.projection, "g"]
+            changes = self.state["f"][slot.offset : slot.offset + slot.size]
+            offset = self.program.compiled.gradients.offsets[name]
+            _, _, weight, coefficient = self.program.synapses(rule.projection)
+            size = self.plan.parameters[name].size
+            self.flat[offset : offset + size] += np.bincount(weight, changes * coefficient, size)
+
+    def get(self, owner: str, variable: str) -> NDArray[Any]:
+        key = (owner, variable)
+        declared = self.plan.variables(owner)[variable]
         if key in self.layout.slots:
             slot = self.layout.slots[key]
             values = self.state[slot.buffer][slot.offset : slot.offset + slot.size]
             if declared.shared:
                 return np.asarray(values[0])
-            return np.asarray(values[self.layout.grids[population].to_declared])
+            if owner in self.plan.projections:
+                return values.copy()
+            return np.asarray(values[self.layout.grids[owner].to_declared])
         if key in self.layout.uniform:
             return np.full(declared.initial.shape, self.layout.uniform[key])
         if key in self.plan.shared:
             row = self._phase().shared.row(max(self.done, 1) - 1)
             return np.asarray(row[self.plan.shared.index(key)])
-        return self._learned(population, variable)
+        if owner in self.plan.projections:
+            return np.asarray(self.program.raw[owner][self.program.synapses(owner).weight])
+        return self._learned(owner, variable)
 
     def _learned(self, population: str, variable: str) -> NDArray[Any]:
         """Return a learned variable's value for every neuron."""
@@ -329,7 +376,9 @@ class FusedSimulation(Simulation):
     def _restore(self, phase: Phase) -> None:
         for buffer, array in self.ends[phase.start or ""].items():
             self.state[buffer][:] = array
-        for key, value in phase.sets.items():
+        sets = dict(phase.sets)
+        sets |= {(str(r.projection), "g"): 0 for r in self.plan.rules.values() if r.at_spikes}
+        for key, value in sets.items():
             slot = self.layout.slots[key]
             self.state[slot.buffer][slot.offset : slot.offset + slot.size] = value
 
@@ -363,10 +412,12 @@ def _initial_state(plan: Plan, layout: Layout) -> dict[str, NDArray[Any]]:
         key: np.zeros(size + row_lanes(plan.dtype.itemsize), NUMPY[key] or plan.dtype)
         for key, size in layout.sizes.items()
     }
-    for (population, variable), slot in layout.slots.items():
-        values = plan.populations[population].variables[variable].initial.ravel()
-        grid = layout.grids[population]
-        if slot.size > 1 and grid.permuted:
+    state["e"] = np.zeros(layout.event_count + 64, RINGS["e"])
+    state["s"] = np.zeros(layout.start_count + 1, RINGS["s"])
+    for (owner, variable), slot in layout.slots.items():
+        values = plan.variables(owner)[variable].initial.ravel()
+        grid = layout.grids.get(owner)
+        if grid is not None and slot.size > 1 and grid.permuted:
             values = values[grid.to_memory]
         state[slot.buffer][slot.offset : slot.offset + slot.size] = values
     return state

@@ -16,13 +16,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.build.plan import Plan, Population, Variable
+from evsim.build.plan import Plan, Population, Projection, Variable
 
 Buffer = Literal["f", "d", "n", "b"]
 ALIGN = 16
 """Elements to which offsets are rounded up: a cache line of float32."""
 
-TIMES = frozenset({"lastspike"})
+TIMES = frozenset({"lastspike", "lastupdate"})
 """Variables that hold times: float64 whatever the precision, since steps are told apart by them."""
 
 
@@ -82,13 +82,33 @@ class Grid:
 
 @dataclass(frozen=True)
 class Events:
-    """A list of senders in a step: memory indices from events[at], a place's from its start.
+    """Lists of senders, one for each of the last `depth` steps.
 
-    The last of its places + 1 starts is the end of the list.
+    Memory indices from events[at], a place's from its start; the last of a list's places + 1
+    starts is its end. Lists of steps follow each other as in a ring.
+
+    Attributes
+    ----------
+    at, first : of the ring's first list in the buffers of events and of starts.
+    room, places : elements of a list, and its starts but one.
     """
 
     at: int
     first: int
+    room: int
+    places: int
+    depth: int = 1
+
+    def begin(self) -> str:
+        """Return the source of where the present step's list begins in the buffer of events."""
+        return str(self.at) if self.depth == 1 else f"{self.at} + now % {self.depth} * {self.room}"
+
+    def start(self, delay: int | str = 0) -> str:
+        """Return the source of the place of the first start of the list of `delay` steps ago."""
+        if self.depth == 1:
+            return str(self.first)
+        ring = "now" if delay == 0 else f"(now + {self.depth} - {delay})"
+        return f"{self.first} + {ring} % {self.depth} * {self.places + 1}"
 
 
 @dataclass(frozen=True)
@@ -146,10 +166,15 @@ def make_layout(plan: Plan) -> Layout:
             if (name, key) not in given and _is_uniform(population, variable):
                 uniform[name, key] = variable.initial.ravel()[0].item()
                 continue
-            buffer = buffer_of(variable)
-            size = 1 if variable.shared else grids[name].size
-            slots[name, key] = Slot(buffer, sizes[buffer], size)
-            sizes[buffer] += _aligned(size)
+            _place(slots, sizes, (name, key), variable, grids[name].size)
+    for projection in plan.projections.values():
+        for key, variable in projection.variables.items():
+            value = _one_value(projection, variable)
+            if value is not None:
+                uniform[projection.name, key] = value
+            elif not projection.reads_weight(key):
+                count = projection.geometry.synapse_count
+                _place(slots, sizes, (projection.name, key), variable, count)
     guarded = {}
     for name, key in _receivers(plan):
         if plan.populations[name].variables[key].guard is not None:
@@ -157,10 +182,45 @@ def make_layout(plan: Plan) -> Layout:
             sizes["f"] += _aligned(grids[name].size)
     events, event_count, start_count = {}, 0, 0
     for sender in _senders(plan):
-        events[sender] = Events(event_count, start_count)
-        event_count += _aligned(grids[sender[0]].size)
-        start_count += grids[sender[0]].places + 1
+        room, places = _aligned(grids[sender[0]].size), grids[sender[0]].places
+        depth = _depth(plan, sender[0]) if sender[1] == "" else 1
+        events[sender] = Events(event_count, start_count, room, places, depth)
+        event_count += depth * room
+        start_count += depth * (places + 1)
     return Layout(slots, uniform, sizes, grids, events, guarded, event_count, start_count)
+
+
+def _place(
+    slots: dict[tuple[str, str], Slot],
+    sizes: dict[Buffer, int],
+    key: tuple[str, str],
+    variable: Variable,
+    count: int,
+) -> None:
+    buffer = buffer_of(variable)
+    size = 1 if variable.shared else count
+    slots[key] = Slot(buffer, sizes[buffer], size)
+    sizes[buffer] += _aligned(size)
+
+
+def _one_value(projection: Projection, variable: Variable) -> Any:
+    """Return the value of a synaptic variable that is the same everywhere and always, or None."""
+    values = variable.initial.ravel()
+    weight = projection.code is not None and variable.name == projection.code.weight
+    if weight or not variable.constant or not values.size or (values != values[0]).any():
+        return None
+    return values[0].item()
+
+
+def _depth(plan: Plan, population: str) -> int:
+    """Return for how many steps a population's spikes are kept."""
+    longest = [
+        pathway.longest
+        for projection in plan.projections.values()
+        for pathway in projection.pathways
+        if population == (projection.source if pathway.side == "pre" else projection.target)
+    ]
+    return max(longest, default=0) + 1
 
 
 def _senders(plan: Plan) -> list[tuple[str, str]]:
@@ -178,10 +238,9 @@ def _receivers(plan: Plan) -> list[tuple[str, str]]:
     """Return what spikes add to."""
     found = []
     for p in plan.projections.values():
-        if p.sends == "spikes":
-            found.append((p.target, p.target_variable))
-            if p.feedback_variable:
-                found.append((p.source, p.feedback_variable))
+        for pathway in p.pathways:
+            if pathway.block is None:
+                found.append((p.target if pathway.side == "pre" else p.source, pathway.target))
     return list(dict.fromkeys(found))
 
 

@@ -115,12 +115,12 @@ def _assign(out: Lines, scope: Scope, block: Block, statement: Statement) -> Non
     if block.symbols[statement.var].role == "local":
         if kind == "f" and value.type == "d":
             kind = "d"
-        text = _with_cases(renderer, statement, kind)
+        text = with_cases(renderer, statement, kind)
         name = scope.declare(block, statement.var, kind)
         out.add(f"{name} = {text}")
         return
     target = scope.loaded.get(statement.var) or scope.place(statement.var)
-    text = _with_cases(renderer, statement, target.type)
+    text = with_cases(renderer, statement, target.type)
     if statement.op != "=":
         sign = statement.op[:-1]
         work = target.type
@@ -132,8 +132,8 @@ def _assign(out: Lines, scope: Scope, block: Block, statement: Statement) -> Non
     out.add(f"{target.text} = {text}")
 
 
-def _with_cases(renderer: object, statement: Statement, kind: str) -> str:
-    """Return the right side; Brian2 splits expressions over boolean variables into cases."""
+def with_cases(renderer: object, statement: Statement, kind: str) -> str:
+    """Return a right side; Brian2 splits expressions over boolean variables into cases."""
     expression = renderer.expression  # type: ignore[attr-defined]
     resolve = renderer.resolve  # type: ignore[attr-defined]
     if not statement.cases:
@@ -161,9 +161,10 @@ def list_spikes(out: Lines, scope: Scope) -> None:
     """Write the code that turns flags into a list of memory indices with a start for each place."""
     grid = scope.layout.grids[scope.population]
     slot = scope.layout.events[scope.population, ""]
-    out.add(f"e = {slot.at}", f"for p in range({grid.places}):")
+    begin, start = slot.begin(), slot.start()
+    out.add(f"e = {begin}", f"for p in range({grid.places}):")
     out.indent += 1
-    out.add(f"starts[{slot.first} + p] = e")
+    out.add(f"starts[{start} + p] = e")
     full, rest = divmod(grid.channels, WORD)
     base = f"p * {grid.channels}"
     if full:
@@ -175,7 +176,7 @@ def list_spikes(out: Lines, scope: Scope) -> None:
         _list_word(out, slot.at, f"{base} + {full * WORD}", rest)
     out.indent -= 1
     at = list(scope.plan.populations).index(scope.population)
-    out.add(f"starts[{slot.first + grid.places}] = e", f"counts[{at}] += e - {slot.at}")
+    out.add(f"starts[{start} + {grid.places}] = e", f"counts[{at}] += e - ({begin})")
 
 
 def _list_word(out: Lines, flags: int, base: str, length: int) -> None:
@@ -193,7 +194,8 @@ def _lower_reset(out: Lines, scope: Scope, block: Block) -> None:
     _lower_scalars(out, scope, [block])
     body = Lines()
     _lower_vectors(body, scope, [block])
-    out.add(f"for e in range(starts[{slot.first}], starts[{slot.first + grid.places}]):")
+    start = slot.start()
+    out.add(f"for e in range(starts[{start}], starts[{start} + {grid.places}]):")
     out.indent += 1
     out.add("i = I(events[e])")
     if scope.uses_channel:

@@ -82,6 +82,8 @@ def path(plan: Plan, rule: Rule) -> str | None:
     geometry = plan.projections[rule.projection].geometry
     if not isinstance(geometry, Conv | Dense):
         return f"`{geometry.kind}` lists its synapses"
+    if rule.at_spikes:
+        return "its code runs at spikes"
     for block in (*rule.at_end.values(), *rule.every_step.values()):
         found = separate(block)
         if isinstance(found, str):

@@ -25,7 +25,7 @@ def lower_kept(out: Lines, plan: Plan, layout: Layout) -> None:
         if not population.spikes:
             continue
         grid, slot = layout.grids[name], layout.events[name, ""]
-        first, last = f"starts[{slot.first}]", f"starts[{slot.first + grid.places}]"
+        first, last = f"starts[{slot.start()}]", f"starts[{slot.start()} + {grid.places}]"
         out.add(f"if record[{at}]:")
         out.indent += 1
         out.add(f"kept_count[{at}, step] = {last} - {first}", f"j = kept_at[{at}]")

@@ -6,19 +6,17 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from evsim.build.plan import Block, Phase, Plan, Projection
-from evsim.engines.base import schedule
+from evsim.engines.base import Delivery, schedule
 from evsim.engines.fused.cache import import_source
+from evsim.engines.fused.deliveries import lower_every_synapse, lower_spikes, lower_values
 from evsim.engines.fused.layout import Layout, make_layout
 from evsim.engines.fused.neurons import lower_blocks
 from evsim.engines.fused.plasticity import GradientLayout, Reader, lower_rule
 from evsim.engines.fused.probes import lower_kept, lower_room
-from evsim.engines.fused.projections import Kernel, Send, list_values, make_kernel
-from evsim.engines.fused.source import Lines, Parameters, Scope
+from evsim.engines.fused.source import Lines, Scope
 from evsim.engines.fused.vector import COPY
+from evsim.engines.fused.weights import Weights
 
 Math = Literal["own", "libm"]
 
@@ -96,66 +94,10 @@ def fourth(x):
 }
 """Whole powers: multiplied out, or as compiled Brian2 code has them."""
 
-SHORTEST_LOOP = 16
-"""Channels of which a loop over one place's channels is a multiple, to be worth it."""
-
+PLACE = "first, steps, done, shared, average, learning"
 STATE = "f, d, n, b, m, w, links"
 EVENTS = "flags, events, starts, counts, tile, marks, queue"
 KEPT = "record, kept, kept_at, kept_end, kept_count"
-
-
-@dataclass
-class Weights:
-    """Places in the weight buffer: packed tables of projections, learned variables.
-
-    `links` are places in the buffer of links, forward and backward, `linked` its size.
-    """
-
-    kernels: dict[str, Kernel] = field(default_factory=dict)
-    tables: dict[str, tuple[int, int | None]] = field(default_factory=dict)
-    links: dict[str, tuple[int, int]] = field(default_factory=dict)
-    parameters: Parameters = field(default_factory=lambda: Parameters({}))
-    size: int = 0
-    linked: int = 0
-
-    def all_links(self) -> NDArray[np.int32]:
-        """Return the links of all projections, one after the other."""
-        parts = [links for kernel in self.kernels.values() for links in kernel.links]
-        return np.concatenate([*parts, np.zeros(1, np.int32)])
-
-    @classmethod
-    def of(cls, plan: Plan) -> Weights:
-        """Return the places of a plan's weights."""
-        found = cls()
-        for name, projection in plan.projections.items():
-            kernel = make_kernel(projection.geometry, plan.dtype.itemsize)
-            found.kernels[name] = kernel
-            forward = found._take(kernel.forward_size)
-            back = found._take(kernel.backward_size) if projection.feedback_variable else None
-            found.tables[name] = (forward, back)
-            sizes = [len(links) for links in kernel.links] or [0, 0]
-            found.links[name] = (found.linked, found.linked + sizes[0])
-            found.linked += sum(sizes)
-        for rule in plan.rules.values():
-            if rule.variable is not None:
-                population = plan.populations[rule.population]
-                share = population.variables[rule.variable].share
-                if share == "channel" and not keeps_channels(population.shape):
-                    share = None
-                size = population.size if share is None else plan.parameters[rule.parameter].size
-                place = found._take(size)
-                found.parameters.places[rule.population, rule.variable] = (place, share)
-        return found
-
-    def _take(self, count: int) -> int:
-        at = self.size
-        self.size += -(-count // 16) * 16
-        return at
-
-
-def keeps_channels(shape: tuple[int, ...]) -> bool:
-    """Whether one value a channel is kept as such: loops over so few channels would be slow."""
-    return shape[0] % SHORTEST_LOOP == 0
 
 
 @dataclass(frozen=True)
@@ -244,7 +186,7 @@ def is_static(plan: Plan, projection: Projection) -> bool:
     changed: set[tuple[str, str | None]] = {
         key for phase in plan.phases.values() for key in phase.sets
     }
-    changed |= {(b.owner, s.var) for b in plan.blocks for s in (*b.scalar, *b.vector)}
+    changed |= {key for block in plan.code for key in _writes(plan, block)}
     changed |= {
         key
         for p in plan.projections.values()
@@ -258,72 +200,24 @@ def is_static(plan: Plan, projection: Projection) -> bool:
     )
 
 
+def _writes(plan: Plan, block: Block) -> set[tuple[str, str | None]]:
+    """Return the (population, variable) pairs that code writes."""
+    symbols = [block.symbols[s.var] for s in (*block.scalar, *block.vector) if s.op != ":="]
+    if block.owner in plan.populations:
+        return {(block.owner, symbol.variable) for symbol in symbols}
+    projection = plan.projections[block.owner]
+    ends = {"pre": projection.source, "post": projection.target}
+    return {(ends[s.side], s.variable) for s in symbols if s.side in ends}
+
+
 def _lower_prepare(out: Lines, plan: Plan, layout: Layout, weights: Weights) -> None:
     """Write `prepare`, which forms the sums that stay the same during a trial."""
     out.add("@compiled", f"def prepare({STATE}, {EVENTS}):")
     out.indent = 1
     static = [p for p in plan.projections.values() if p.sends == "value" and is_static(plan, p)]
-    _lower_values(out, plan, layout, weights, static)
+    lower_values(out, plan, layout, weights, static)
     out.add("return 0", "")
     out.indent = 0
-
-
-def _lower_values(
-    out: Lines, plan: Plan, layout: Layout, weights: Weights, projections: list[Projection]
-) -> None:
-    """Write value projections: list what is not 0, clear the targets, add up in file order."""
-    senders, targets = {}, {}
-    for p in projections:
-        senders[p.source, p.source_variable] = targets[p.target, p.target_variable] = True
-        if p.feedback_variable:
-            senders[p.target, p.source_variable] = True
-            targets[p.source, p.feedback_variable] = True
-    for population, variable in senders:
-        slot = layout.slots[population, variable]
-        grid = layout.grids[population]
-        list_values(out, grid, layout.events[population, variable], slot.offset)
-    for key in targets:
-        slot = layout.slots[key]
-        out.add(f"for i in range({slot.size}):", f"    f[{slot.offset} + i] = ZERO_F")
-    for p in projections:
-        _lower_send(out, layout, weights, p)
-
-
-def _lower_send(out: Lines, layout: Layout, weights: Weights, p: Projection) -> None:
-    kernel, (forward, backward) = weights.kernels[p.name], weights.tables[p.name]
-    sent = p.source_variable if p.sends == "value" else ""
-    values = layout.slots[p.source, sent].offset if sent else None
-    target = layout.slots[p.target, p.target_variable].offset
-    itemsize = kernel.itemsize
-    links = weights.links[p.name]
-    events = layout.events[p.source, sent]
-    kernel.forward(out, Send(events, target, forward, values, itemsize, links[0]))
-    if p.feedback_variable:
-        assert backward is not None
-        values = layout.slots[p.target, sent].offset if sent else None
-        target = layout.slots[p.source, p.feedback_variable].offset
-        events = layout.events[p.target, sent]
-        kernel.backward(out, Send(events, target, backward, values, itemsize, links[1]))
-
-
-def _lower_spikes(out: Lines, plan: Plan, layout: Layout, weights: Weights) -> None:
-    """Write spike projections; what neurons may not receive at present is taken back at the end."""
-    for key, copy in layout.guarded.items():
-        place = layout.slots[key].offset
-        out.add(f"for i in range({copy.size}):", f"    f[{copy.offset} + i] = f[{place} + i]")
-    for p in plan.projections.values():
-        if p.sends == "spikes":
-            _lower_send(out, layout, weights, p)
-    for (population, variable), copy in layout.guarded.items():
-        place = layout.slots[population, variable].offset
-        guard = plan.populations[population].variables[variable].guard
-        assert guard is not None
-        allowed = layout.slots[population, guard].offset
-        out.add(
-            f"for i in range({copy.size}):",
-            f"    if not b[{allowed} + i]:",
-            f"        f[{place} + i] = f[{copy.offset} + i]",
-        )
 
 
 def _lower_advance(
@@ -335,7 +229,7 @@ def _lower_advance(
 ) -> None:
     out.add(
         "@compiled",
-        f"def advance(first, steps, done, shared, average, draw, {STATE}, {EVENTS}, {KEPT}):",
+        f"def advance({PLACE}, draw, {STATE}, {EVENTS}, {KEPT}):",
     )
     out.indent = 1
     out.add("for step in range(steps):")
@@ -344,19 +238,21 @@ def _lower_advance(
     out.add("now = first + step", "t = D(now) * DT")
     out.add(*(f"s{at} = F(shared[done + step, {at}])" for at in range(len(plan.shared))))
     for part in _parts(plan):
-        if isinstance(part, list):
+        if isinstance(part, Block):
+            lower_every_synapse(out, plan, layout, weights, part)
+        elif isinstance(part, Deliveries):
+            lower_spikes(out, plan, layout, weights, part.items)
+        elif isinstance(part, list):
             for population in dict.fromkeys(block.owner for block in part):
                 scope = Scope(plan, layout, weights.parameters, population)
                 lower_blocks(out, scope, [b for b in part if b.owner == population])
-        elif part == "spikes":
-            _lower_spikes(out, plan, layout, weights)
         else:
             dynamic = [
                 p
                 for p in plan.projections.values()
                 if p.sends == "value" and not is_static(plan, p)
             ]
-            _lower_values(out, plan, layout, weights, dynamic)
+            lower_values(out, plan, layout, weights, dynamic)
     lower_kept(out, plan, layout)
     if averages:
         out.add("if average:")
@@ -371,16 +267,32 @@ def _lower_advance(
     out.indent = 0
 
 
-def _parts(plan: Plan) -> list[list[Block] | str]:
-    """Cut the schedule where projections act: what lies between touches single populations only."""
-    parts: list[list[Block] | str] = [[]]
+@dataclass
+class Deliveries:
+    """Deliveries of spikes that follow each other."""
+
+    items: list[Delivery] = field(default_factory=list)
+
+
+Part = list[Block] | Block | Deliveries | Literal["values"]
+
+
+def _parts(plan: Plan) -> list[Part]:
+    """Cut the schedule where synapses act: the lists of blocks touch single populations only."""
+    parts: list[Part] = []
     for item in schedule(plan):
-        if isinstance(item, str):
-            parts += [item, []]
-        else:
-            last = parts[-1]
-            assert isinstance(last, list)
+        last = parts[-1] if parts else None
+        if isinstance(item, Delivery):
+            if not isinstance(last, Deliveries):
+                last = Deliveries()
+                parts.append(last)
+            last.items.append(item)
+        elif item == "values" or item.owner in plan.projections:
+            parts.append(item)
+        elif isinstance(last, list):
             last.append(item)
+        else:
+            parts.append([item])
     return parts
 
 
@@ -419,7 +331,9 @@ def synaptic_names(gradients: GradientLayout) -> list[str]:
     """Return the arguments of learning code that runs synapse by synapse."""
     plan = gradients.plan
     names = [
-        plan.rules[rule].projection for rule, why in gradients.reasons.items() if why is not None
+        rule.projection
+        for rule in plan.rules.values()
+        if gradients.reasons[rule.parameter] is not None and (rule.at_end or rule.every_step)
     ]
     kinds = ("pre", "post", "weight", "coefficient", "weights")
     return [f"{kind}_{name}" for name in names for kind in kinds]

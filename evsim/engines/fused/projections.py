@@ -8,164 +8,23 @@ in the order in which rows are met.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evsim.engines.fused.kernel import Kernel, Send, Slices, Tiles
 from evsim.engines.fused.layout import Events, Grid
+from evsim.engines.fused.listing import Listing
 from evsim.engines.fused.source import Lines
-from evsim.engines.fused.vector import row_lanes, row_stride
+from evsim.engines.fused.vector import row_stride
 from evsim.projections.base import Geometry
 from evsim.projections.conv import Conv
 from evsim.projections.dense import Dense
 
 CACHE = 32 << 10
 """Bytes of a core's first cache."""
-
-
-@dataclass(frozen=True)
-class Tiles:
-    """A vector of `total` values of `itemsize` bytes cut into tiles of `lanes` and a rest."""
-
-    total: int
-    itemsize: int
-
-    @property
-    def lanes(self) -> int:
-        """Values of a full tile."""
-        return row_lanes(self.itemsize)
-
-    @property
-    def size(self) -> int:
-        """Elements that a row takes in the tables, over all tiles."""
-        return sum(count * row_stride(width, self.itemsize) for _, count, width in self.groups)
-
-    @property
-    def groups(self) -> list[tuple[int, int, int]]:
-        """Tiles of equal width as (first value, number of tiles, width)."""
-        full, rest = divmod(self.total, self.lanes)
-        found = [(0, full, self.lanes)] if full else []
-        return [*found, (full * self.lanes, 1, rest)] if rest else found
-
-    def pack(self, table: NDArray[Any]) -> NDArray[Any]:
-        """Return (..., total) rows as one flat table after the other, one a tile."""
-        rows = table.reshape(-1, self.total)
-        parts = []
-        for first, count, width in self.groups:
-            block = rows[:, first : first + count * width].reshape(len(rows), count, width)
-            spare = row_stride(width, self.itemsize) - width
-            block = np.pad(block, ((0, 0), (0, 0), (0, spare)))
-            parts.append(np.ascontiguousarray(block.transpose(1, 0, 2)).ravel())
-        return np.concatenate(parts)
-
-
-class Slices(NamedTuple):
-    """Slices of an event list, as source text: first start, starts in each, their step, number.
-
-    `number` is "" where there is one slice always, which may be empty.
-    """
-
-    first: str
-    span: str
-    step: str = "0"
-    number: str = ""
-
-
-@dataclass(frozen=True)
-class Send:
-    """One direction of one projection: from an event list into a variable.
-
-    Attributes
-    ----------
-    target : offset of the variable in the buffer of floats.
-    table : offset of the packed weights in the buffer of weights.
-    values : offset of the sent variable where values are sent, None for spikes.
-    itemsize : bytes of a value.
-    links : offset of the direction's lists in the buffer of links.
-    """
-
-    events: Events
-    target: int
-    table: int
-    values: int | None
-    itemsize: int
-    links: int = 0
-
-    def gather(self, at: str, table: str, row: str, step: str, slices: Slices, width: int) -> str:
-        """Return the call that adds rows to the tile at `at`.
-
-        `row` is what the first slice's events are shifted by in the table, `step` how much more
-        every further one's.
-        """
-        head, size = f"f, {at}, w, {table}, {row}", f"{width}, {row_stride(width, self.itemsize)}"
-        if self.values is None and not slices.number:
-            ends = f"starts[{slices.first}], starts[{slices.first} + {slices.span}]"
-            return f"gather_slice({head}, events, {ends}, {size})"
-        number = slices.number or "1"
-        lists = f"events, starts, {slices.first}, {slices.span}, {slices.step}, {number}, queue"
-        if self.values is None:
-            return f"gather_rows({head}, {step}, {lists}, {size})"
-        return f"gather_scaled({head}, {step}, {lists}, f, {self.values}, SENDERS, {size})"
-
-
-class Kernel(ABC):
-    """Both directions of one projection kind.
-
-    Attributes
-    ----------
-    links : for each direction, whole numbers that the code looks up; none where it needs none.
-    """
-
-    def __init__(self, geometry: Geometry, itemsize: int):
-        self.itemsize = itemsize
-        self.source = Grid.of(geometry.source_shape)
-        self.target = Grid.of(geometry.target_shape)
-        self.orders: list[NDArray[np.int32]] = []
-        self.links: list[NDArray[np.int32]] = []
-
-    @property
-    @abstractmethod
-    def forward_size(self) -> int:
-        """Elements of the table for the projection's own direction."""
-
-    @property
-    @abstractmethod
-    def backward_size(self) -> int:
-        """Elements of the table for its adjoint."""
-
-    @abstractmethod
-    def rows(self, weights: NDArray[Any]) -> NDArray[Any]:
-        """Return the weights that tables are filled from, in whatever shape `arrange` takes."""
-
-    @abstractmethod
-    def arrange(self, rows: NDArray[Any], backward: bool) -> NDArray[Any]:
-        """Return the flat table of one direction, 0 where it has no weight."""
-
-    def order(self, backward: bool, shape: tuple[int, ...]) -> NDArray[np.int32]:
-        """Return, for each element of a table, 1 + its place in the flattened rows, 0 for none."""
-        numbers = np.arange(1, int(np.prod(shape)) + 1, dtype=np.int32).reshape(shape)
-        return self.arrange(numbers, backward)
-
-    def pack(self, weights: NDArray[Any], tables: list[NDArray[Any]]) -> None:
-        """Fill the tables, forward and, where there is one, backward."""
-        rows = self.rows(weights)
-        if not self.orders:
-            self.orders = [self.order(at == 1, rows.shape) for at in range(len(tables))]
-        # Adding -0.0 leaves every number as it is, 0.0 would turn -0.0 into 0.0.
-        flat = np.concatenate([np.full(1, -0.0, rows.dtype), rows.ravel()])
-        for order, table in zip(self.orders, tables, strict=True):
-            np.take(flat, order, out=table)
-
-    @abstractmethod
-    def forward(self, out: Lines, send: Send) -> None:
-        """Write the code of the projection's own direction."""
-
-    @abstractmethod
-    def backward(self, out: Lines, send: Send) -> None:
-        """Write the code of the adjoint."""
 
 
 class DenseKernel(Kernel):
@@ -199,7 +58,7 @@ class DenseKernel(Kernel):
 
     @staticmethod
     def _send(out: Lines, send: Send, tiles: Tiles, sender: Grid) -> None:
-        slices = Slices(str(send.events.first), str(sender.places))
+        slices = Slices(send.first, str(sender.places))
         for first, count, width in tiles.groups:
             stride = row_stride(width, tiles.itemsize)
             at = f"{send.target + first} + q * {width}"
@@ -269,7 +128,7 @@ class ConvKernel(Kernel):
                 "row",
                 str((kw - source.columns) * c),
                 Slices(
-                    f"{send.events.first} + y * {source.columns} + left",
+                    f"{send.first} + y * {source.columns} + left",
                     "right - left",
                     str(source.columns),
                     "" if apart else "number",
@@ -319,7 +178,7 @@ class ConvKernel(Kernel):
             table = f"{send.table + first * rows} + q * {rows * stride}"
             step = str(-(sh * reach + target.columns) * features)
             slices = Slices(
-                f"{send.events.first} + top * {target.columns} + left",
+                f"{send.first} + top * {target.columns} + left",
                 "right - left",
                 str(target.columns),
                 "" if apart else "number",
@@ -370,20 +229,20 @@ class ConvKernel(Kernel):
 class ListKernel(Kernel):
     """Synapses of any kind, listed for each sender: an event runs through its own.
 
-    `links` holds, for each direction, where each sender's synapses begin and the receivers;
-    `chosen` the order of the synapses.
+    Parameters
+    ----------
+    delays : steps from a spike to its effect, forward and backward, () or (synapse,).
     """
 
-    def __init__(self, geometry: Geometry, itemsize: int):
+    def __init__(self, geometry: Geometry, itemsize: int, delays: Sequence[NDArray[np.int64]]):
         super().__init__(geometry, itemsize)
         pre, post, self.weight, self.coefficient = geometry.synapses()
         ends = (self.source.to_declared[pre], self.target.to_declared[post])
         sizes = (self.source.size, self.target.size)
-        self.chosen = [np.argsort(senders, kind="stable") for senders in ends]
-        self.links = [
-            np.concatenate([_begins(ends[n][order], sizes[n]), ends[1 - n][order]]).astype(np.int32)
-            for n, order in enumerate(self.chosen)
+        self.listings = [
+            Listing(ends[n], ends[1 - n], sizes[n], delay) for n, delay in enumerate(delays)
         ]
+        self.links = [listing.links(numbered=False) for listing in self.listings]
 
     @property
     def forward_size(self) -> int:
@@ -398,50 +257,49 @@ class ListKernel(Kernel):
         return np.asarray(scaled.astype(weights.dtype))
 
     def arrange(self, rows: NDArray[Any], backward: bool) -> NDArray[Any]:
-        return rows[self.chosen[backward]]
+        return rows[self.listings[backward].order]
 
     def forward(self, out: Lines, send: Send) -> None:
-        self._send(out, send, self.source)
+        self._send(out, send, self.listings[0], self.source)
 
     def backward(self, out: Lines, send: Send) -> None:
-        self._send(out, send, self.target)
+        self._send(out, send, self.listings[1], self.target)
 
     @staticmethod
-    def _send(out: Lines, send: Send, sender: Grid) -> None:
-        events, at = send.events, send.links
+    def _send(out: Lines, send: Send, listing: Listing, sender: Grid) -> None:
         factor = "" if send.values is None else f" * f[{send.values} + i]"
-        out.add(
-            f"for e in range(starts[{events.first}], starts[{events.first + sender.places}]):",
-            "    i = I(events[e])",
-            f"    for s in range(links[{at} + i], links[{at + 1} + i]):",
-            f"        f[{send.target} + links[{at + sender.size + 1} + s]]"
-            f" += w[{send.table} + s]{factor}",
-        )
-
-
-def _begins(senders: NDArray[Any], count: int) -> NDArray[np.int64]:
-    """Return where each sender's synapses begin in a sorted list, and where the last's end."""
-    return np.searchsorted(senders, np.arange(count + 1))
+        indent = out.indent
+        with listing.loop(out, send.events, sender, send.links) as (receiver, _):
+            out.add(f"f[{send.target} + {receiver}] += w[{send.table} + q]{factor}")
+        out.indent = indent
 
 
 KERNELS: dict[type[Geometry], type[Any]] = {Dense: DenseKernel, Conv: ConvKernel}
 
 
-def make_kernel(geometry: Geometry, itemsize: int) -> Kernel:
-    """Return the kernel of a projection kind."""
-    kernel: Kernel = KERNELS.get(type(geometry), ListKernel)(geometry, itemsize)
+def make_kernel(geometry: Geometry, itemsize: int, delays: Sequence[NDArray[np.int64]]) -> Kernel:
+    """Return the kernel of a projection: that of its kind, or a list where delays differ.
+
+    Parameters
+    ----------
+    delays : of each direction that there is, () or (synapse,) steps.
+    """
+    kind = KERNELS.get(type(geometry))
+    if kind is None or any(delay.ndim for delay in delays):
+        return ListKernel(geometry, itemsize, delays)
+    kernel: Kernel = kind(geometry, itemsize)
     return kernel
 
 
 def list_values(out: Lines, grid: Grid, events: Events, variable: int) -> None:
     """Write the code that lists the neurons whose value is not 0."""
     out.add(
-        f"e = {events.at}",
+        f"e = {events.begin()}",
         f"for p in range({grid.places}):",
-        f"    starts[{events.first} + p] = e",
+        f"    starts[{events.start()} + p] = e",
         f"    for c in range({grid.channels}):",
         f"        i = p * {grid.channels} + c",
         "        events[e] = i",
         f"        e += I(f[{variable} + i] != ZERO_F)",
-        f"starts[{events.first + grid.places}] = e",
+        f"starts[{events.start()} + {grid.places}] = e",
     )

@@ -30,9 +30,16 @@ class Lines:
 
 @dataclass(frozen=True)
 class Parameters:
-    """Places of learned variables in the weight buffer: (population, variable) -> offset, share."""
+    """Places in the weight buffer of what is not packed.
 
-    places: dict[tuple[str, str], tuple[int, str | None]]
+    Attributes
+    ----------
+    places : learned (population, variable) -> offset, share.
+    synaptic : (projection, weight) that code reads -> offset, source of a synapse's weight number.
+    """
+
+    places: dict[tuple[str, str], tuple[int, str | None]] = field(default_factory=dict)
+    synaptic: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
 
 
 class Scope:

@@ -21,10 +21,12 @@ from evsim.build.plan import Phase, Plan
 from evsim.build.weights import spread
 from evsim.engines.base import (
     SCHEDULE,
+    Delivery,
     NotFinite,
     Program,
     Simulation,
     Spikes,
+    schedule,
     stream_keys,
 )
 from evsim.engines.random import fill_normal, fill_uniform
@@ -92,13 +94,16 @@ class ReferenceSimulation(Simulation):
         plan = self.plan
         self.clock = compat.clock(plan.dt, "evsim_clock")
         self.cells = {name: Cells(p, self.clock) for name, p in plan.populations.items()}
-        count = len(plan.projections)
+        orders = _orders(plan)
         self.wirings = {
-            p.name: Wiring(p, self.cells[p.source], self.cells[p.target], at - count, self.clock)
-            for at, p in enumerate(plan.projections.values())
+            p.name: Wiring(
+                p, self.cells[p.source], self.cells[p.target], orders[p.name], self.clock
+            )
+            for p in plan.projections.values()
         }
         groups = [cells.group for cells in self.cells.values()]
-        groups += [w.synapses for w in self.wirings.values() if w.synapses is not None]
+        groups += [made for wiring in self.wirings.values() for made in wiring.objects]
+        self.skipped: set[str] = set()
         self.step_objects = _prepare(groups, program.target)
         self.learnings = {n: learning(plan, r, self.clock) for n, r in plan.rules.items()}
         runners = [r for rule in self.learnings.values() for r in rule.runners.values()]
@@ -113,12 +118,20 @@ class ReferenceSimulation(Simulation):
         self.means = Means()
         self.first_fault: NotFinite | None = None
 
-    def begin(self, inputs: Mapping[tuple[str, str], NDArray[Any]], trial: int = 0) -> None:
+    def begin(
+        self,
+        inputs: Mapping[tuple[str, str], NDArray[Any]],
+        trial: int = 0,
+        learns: bool = True,
+    ) -> None:
         self.trial = trial
+        self.skipped = {name for w in self.wirings.values() for name in w.skipped(learns)}
         for cells in self.cells.values():
             for variable in cells.population.variables.values():
                 cells.write(variable.name, variable.initial)
         self._load()
+        for wiring in self.wirings.values():
+            wiring.begin()
         for (population, name), values in inputs.items():
             self.cells[population].write(name, np.asarray(values, np.float64).ravel())
         self.ends = {"": self._state()}
@@ -143,9 +156,12 @@ class ReferenceSimulation(Simulation):
         self.phase = self.plan.phases[phase]
         self.done, self.means, self.first_fault = 0, Means(), None
         for name, state in self.ends[self.phase.start or ""].items():
-            self.cells[name].restore(state)
+            self._owners()[name].restore(state)
         for (population, variable), value in self.phase.sets.items():
             self.cells[population].write(variable, value)
+        for rule in self.plan.rules.values():
+            if rule.at_spikes:
+                self.wirings[rule.parameter].write("g", 0.0)
 
     def advance(self, steps: int, record: bool = False) -> None:
         phase, fault = self._phase(), None
@@ -170,6 +186,8 @@ class ReferenceSimulation(Simulation):
             if waiting and (SCHEDULE.index(item.when), item.order) > SUMS:
                 assign_sums(values)
                 waiting = False
+            if item.name in self.skipped:
+                continue
             self._draw(item, draws)
             try:
                 item.run()
@@ -200,12 +218,16 @@ class ReferenceSimulation(Simulation):
                     cells.write(name, value)
             for rule in self.learnings.values():
                 rule.set_constant(name, value)
+            for projection, wiring in self.wirings.items():
+                code = self.plan.projections[projection].code
+                if code is not None and name in code.drives:
+                    wiring.write(name, value)
 
     def _not_finite(self, phase: Phase) -> NotFinite | None:
-        for name, cells in self.cells.items():
-            for variable in cells.population.variables.values():
+        for name, owner in self._owners().items():
+            for variable in self.plan.variables(name).values():
                 if variable.kind == "float":
-                    values = cells.read(variable.name)
+                    values = owner.read(variable.name)
                     bad = values[~np.isfinite(values)]
                     if bad.size:
                         at = self.done - 1
@@ -228,12 +250,17 @@ class ReferenceSimulation(Simulation):
             change = rule.gradient(phase, every_step, read)
             if change is not None:
                 self.gradient[name] += change
+            if self.plan.rules[name].at_spikes and not every_step:
+                wiring = self.wirings[name]
+                coefficient = self.plan.projections[name].geometry.synapses().coefficient
+                terms = wiring.read("g") * coefficient
+                self.gradient[name] += np.bincount(wiring.weight, terms, self.gradient[name].size)
 
-    def get(self, population: str, variable: str) -> NDArray[Any]:
-        if (population, variable) in self.plan.shared:
+    def get(self, owner: str, variable: str) -> NDArray[Any]:
+        if (owner, variable) in self.plan.shared:
             row = self._phase().shared.row(max(self.done, 1) - 1)
-            return np.asarray(row[self.plan.shared.index((population, variable))])
-        return self.cells[population].read(variable)
+            return np.asarray(row[self.plan.shared.index((owner, variable))])
+        return self._owners()[owner].read(variable)
 
     def take_spikes(self) -> dict[str, Spikes]:
         return {name: probe.take() for name, probe in self.probes.items() if probe.steps}
@@ -254,7 +281,25 @@ class ReferenceSimulation(Simulation):
         return self.phase
 
     def _state(self) -> dict[str, dict[str, NDArray[Any]]]:
-        return {name: cells.state() for name, cells in self.cells.items()}
+        return {name: owner.state() for name, owner in self._owners().items()}
+
+    def _owners(self) -> dict[str, Cells | Wiring]:
+        """Return what has variables, by name."""
+        return {**self.cells, **self.wirings}
+
+
+def _orders(plan: Plan) -> dict[str, dict[str, int]]:
+    """Return the order of every pathway in Brian2's synapse slot: projection -> pathway -> order.
+
+    Those that run first stand before any code of neurons in that slot.
+    """
+    deliveries = [item for item in schedule(plan) if isinstance(item, Delivery)]
+    found: dict[str, dict[str, int]] = {name: {} for name in plan.projections}
+    for at, item in enumerate(deliveries):
+        late = item.pathway.order > 0
+        order = at + 1 if late else at - len(deliveries)
+        found[item.projection.name][item.pathway.name] = order
+    return found
 
 
 def _prepare(objects: list[Any], target: compat.Target) -> list[tuple[Any, list[str]]]:

@@ -1,11 +1,13 @@
 """Projections as Synapses with one connection for every pair of neurons.
 
 Connections of one pair that differ in their weight only, as average pooling makes them, are added
-up: the weights of synapses are a linear map of the projection's weights.
+up where spikes add weights: the weights of synapses are a linear map of the projection's weights.
+Synapses with code have an object of their own, with the connections that the projection lists.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import brian2
@@ -14,8 +16,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from evsim.build import brian2_compat as compat
-from evsim.build.plan import Projection
+from evsim.build.plan import Pathway, Projection
 from evsim.engines.reference.neurons import Cells
+
+State = dict[str, Any]
 
 
 class Wiring:
@@ -23,49 +27,129 @@ class Wiring:
 
     Attributes
     ----------
-    pre, post : (synapse,), ordered by source, then target.
-    synapses : Brian2's Synapses where spikes are sent, None where values are.
+    pre, post : (connection,), ordered by source, then target.
+    plain : Brian2's Synapses where spikes add weights, None elsewhere.
+    code : Brian2's Synapses where they have code, None elsewhere.
     """
 
-    def __init__(self, projection: Projection, source: Cells, target: Cells, rank: int, clock: Any):
+    def __init__(
+        self,
+        projection: Projection,
+        source: Cells,
+        target: Cells,
+        orders: Mapping[str, int],
+        clock: Any,
+    ):
+        """Connect; `orders` are the places of the pathways in Brian2's order."""
         self.projection, self.source, self.target = projection, source, target
-        pre, post, weight, coefficient = projection.geometry.synapses()
+        pre, post, self.weight, coefficient = projection.geometry.synapses()
         size = target.population.size
-        pairs, place = np.unique(pre * size + post, return_inverse=True)
-        self.pre, self.post = pairs // size, pairs % size
+        plain = [p for p in projection.pathways if p.block is None]
+        if any(p.delay.ndim for p in plain):
+            # Synapses with delays of their own stay apart.
+            place = np.arange(len(pre))
+            self.pre, self.post = pre, post
+        else:
+            pairs, place = np.unique(pre * size + post, return_inverse=True)
+            self.pre, self.post = pairs // size, pairs % size
         count = int(np.prod(projection.geometry.weight_shape))
-        self.map = sparse.csr_array((coefficient, (place, weight)), shape=(len(pairs), count))
-        self.weights: NDArray[np.float64] = np.zeros(len(pairs))
-        # Brian2 refuses a name that the neurons have, too.
-        self.variable = f"weight_of_{projection.name}"
-        self.synapses = self._synapses(rank, clock) if projection.sends == "spikes" else None
+        self.map = sparse.csr_array((coefficient, (place, self.weight)), (len(self.pre), count))
+        self.weights: NDArray[np.float64] = np.zeros(len(self.pre))
+        self.plain = self._plain(plain, orders, clock) if plain else None
+        self.code = None
+        if projection.code is not None:
+            self.code = compat.synapses(
+                projection.name, projection.code, source.group, target.group, clock
+            )
+            compat.connect(self.code, pre, post)
+            self._arrange(self.code, [p for p in projection.pathways if p.block], orders)
+        self.queues = [p for made in self.objects for p in made._pathways]
+        self.empty: list[Any] = []
 
-    def _synapses(self, rank: int, clock: Any) -> Any:
-        """Connect; `rank` is the projection's place in the order in which sums are formed."""
-        projection = self.projection
-        unit = self.target.population.variables[projection.target_variable].unit
-        back, weight = projection.feedback_variable, self.variable
+    @property
+    def objects(self) -> list[Any]:
+        """The Brian2 objects."""
+        return [made for made in (self.plain, self.code) if made is not None]
+
+    def _plain(self, pathways: list[Pathway], orders: Mapping[str, int], clock: Any) -> Any:
+        name = self.projection.name
+        unit = self.target.population.variables[self.projection.target_variable].unit
+        # Brian2 refuses a name that the neurons have, too.
+        weight = f"weight_of_{name}"
+        code = {
+            p.side: {p.name: f"{p.target}_{'post' if p.side == 'pre' else 'pre'} += {weight}"}
+            for p in pathways
+        }
         synapses = brian2.Synapses(
             self.source.group,
             self.target.group,
             f"{weight} : {unit}",
-            on_pre={"forward": f"{projection.target_variable}_post += {weight}"},
-            on_post={"feedback": f"{back}_pre += {weight}"} if back else None,
+            on_pre=code["pre"],
+            on_post=code.get("post"),
             clock=clock,
-            name=projection.name,
+            name=f"{name}_weights",
             namespace={},
         )
-        synapses.forward.order = 2 * rank
-        if back:
-            synapses.feedback.order = 2 * rank + 1
         compat.connect(synapses, self.pre, self.post)
+        self._arrange(synapses, pathways, orders)
         return synapses
+
+    @staticmethod
+    def _arrange(synapses: Any, pathways: list[Pathway], orders: Mapping[str, int]) -> None:
+        for pathway in pathways:
+            made = getattr(synapses, pathway.name)
+            made.order = orders[pathway.name]
+            compat.set_delay(made, pathway.delay * synapses.clock.dt_)
 
     def load(self, weights: NDArray[Any]) -> None:
         """Take the projection's weights, in its geometry's shape."""
-        self.weights[:] = self.map @ np.asarray(weights, np.float64).ravel()
-        if self.synapses is not None:
-            self.synapses.variables[self.variable].set_value(self.weights)
+        flat = np.asarray(weights, np.float64).ravel()
+        self.weights[:] = np.asarray(self.map @ flat)
+        if self.plain is not None:
+            self.plain.variables[f"weight_of_{self.projection.name}"].set_value(self.weights)
+        self.flat = flat
+
+    def begin(self) -> None:
+        """Set the state at which a trial starts."""
+        if not self.empty:
+            self.empty = [pathway.queue._full_state() for pathway in self.queues]
+        state: State = {name: v.initial for name, v in self.projection.variables.items()}
+        if self.projection.code is not None:
+            state[self.projection.code.weight] = self.flat[self.weight]
+        self.restore({**state, "": self.empty})
+
+    def skipped(self, learns: bool) -> set[str]:
+        """Return the names of objects that do not run in passes that learn, or in others."""
+        other = "frozen" if learns else "learning"
+        names = {p.name for p in self.projection.pathways if p.when == other}
+        found = {o.name for made in self.objects for o in made._pathways if o.objname in names}
+        if self.projection.code is not None and self.projection.code.learns and not learns:
+            found |= {o.name for made in self.objects[-1:] for o in made.contained_objects}
+        return found
+
+    def read(self, variable: str) -> NDArray[Any]:
+        """Return a copy of a variable of the synapses, (synapse,) or () where it is shared."""
+        assert self.code is not None
+        values = np.array(self.code.variables[variable].get_value())
+        return values.ravel()[0] if self.projection.variables[variable].shared else values
+
+    def write(self, variable: str, values: Any) -> None:
+        """Set a variable of the synapses."""
+        assert self.code is not None
+        self.code.variables[variable].set_value(values)
+
+    def state(self) -> State:
+        """Return a copy of every variable, and of the spikes on their way."""
+        found: State = {name: self.read(name) for name in self.projection.variables}
+        return {**found, "": [pathway.queue._full_state() for pathway in self.queues]}
+
+    def restore(self, state: State) -> None:
+        """Set every variable and the spikes on their way to a copy that `state` returned."""
+        for name, values in state.items():
+            if name:
+                self.write(name, values)
+        for pathway, queue in zip(self.queues, state[""], strict=True):
+            pathway.queue._restore_from_full_state(queue)
 
     def sums(self) -> NDArray[np.float64]:
         """Return the weighted sum of values for every target neuron.
