@@ -260,8 +260,9 @@ def cores() -> int:
 
 
 def learned_shapes(plan: Plan) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every learned parameter."""
-    return {name: plan.parameters[name].shape for name in plan.rules}
+    """Return the shape of every parameter that changes during a run."""
+    changing = {*plan.rules, *(owner for owner, _ in plan.kept)}
+    return {name: p.shape for name, p in plan.parameters.items() if name in changing}
 
 
 def _manifest(network: Network, facts: Mapping[str, Any], data_dir: Path | None) -> dict[str, Any]:

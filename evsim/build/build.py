@@ -15,7 +15,7 @@ from evsim import expressions, models
 from evsim.build import brian2_compat as compat
 from evsim.build.faults import Faults
 from evsim.build.phases import build_phases, constant_dimensions
-from evsim.build.plan import Plan, Population, SynapseCode
+from evsim.build.plan import Plan, Population, Projection, SynapseCode
 from evsim.build.populations import build_population, capture_blocks, mark_written
 from evsim.build.projections import build_projections
 from evsim.build.rules import build_rules
@@ -87,6 +87,7 @@ def build(network: schema.Network) -> Plan:
         weight_grid=grid,
         fingerprint=_fingerprint(network),
         constants=dimensions,
+        kept=tuple(_kept(projections, key) for key in network.protocol.keep),
     )
 
 
@@ -114,6 +115,12 @@ def _synapses(
         except Exception as error:
             faults.brian2(("plasticity", projection.learn), error)
     return codes, made
+
+
+def _kept(projections: Mapping[str, Projection], key: str) -> tuple[str, str]:
+    owner, _, variable = key.partition(".")
+    code = projections[owner].code if owner in projections else None
+    return owner, code.weight if code is not None and variable == "w" else variable
 
 
 def _learned(network: schema.Network, population: Population, name: str) -> NDArray[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 
 from evsim import expressions
 from evsim.build.faults import Faults
-from evsim.build.plan import Phase
+from evsim.build.plan import Phase, Repeat
 from evsim.build.shared import PIECE, SharedInputs, constant_values
 from evsim.expressions import ExpressionError
 from evsim.spec import schema
@@ -37,12 +39,39 @@ def build_phases(
         if phase.from_ is not None:
             before = phases[phase.from_]
             first = before.first + before.steps
+        make = _Maker(network, name, columns, variables, faults)
+        made = make.phase(network.protocol.constants, first, phase.from_)
+        repeat = None
+        if phase.repeat is not None:
+            back = phase.repeat.from_ or name
+            repeat = Repeat(back, phase.repeat.until, phase.repeat.at_most)
+        phases[name] = dataclasses.replace(made, repeat=repeat)
+    for name in network.protocol.phases:
+        make = _Maker(network, name, columns, variables, faults)
+        variants = _variants(network, phases, make)
+        phases[name] = dataclasses.replace(phases[name], variants=variants)
+    return phases
+
+
+@dataclasses.dataclass(frozen=True)
+class _Maker:
+    """Makes the phase of one name, with one or the other constants."""
+
+    network: schema.Network
+    name: str
+    columns: tuple[Column, ...]
+    variables: Mapping[str, Mapping[str, Any]]
+    faults: Faults
+
+    def phase(self, constants: Mapping[str, str], first: int, start: str | None) -> Phase:
+        network, columns = self.network, self.columns
+        phase = network.protocol.phases[self.name]
         shared = SharedInputs(
             steps=phase_steps(phase, network.dt),
             first=first,
             dt=network.dt,
-            constants=_constants(network, phase),
-            columns=tuple(_column(phase, column, variables) for column in columns),
+            constants={name: phase.set.get(name, text) for name, text in constants.items()},
+            columns=tuple(_column(phase, column, self.variables) for column in columns),
         )
         sets: Mapping[Column, float] = {}
         try:
@@ -51,18 +80,68 @@ def build_phases(
         except ExpressionError:
             failing = 0
         if failing is not None:
-            _locate(network, name, shared, failing, faults)
-        phases[name] = Phase(
-            name=name,
+            _locate(network, self.name, shared, failing, self.faults)
+        return Phase(
+            name=self.name,
             steps=shared.steps,
-            start=phase.from_,
+            start=start,
             first=first,
             shared=shared,
             sets=sets,
             average=phase.average.variables if phase.average else (),
             average_last=phase.average.last if phase.average else 0,
         )
-    return phases
+
+
+def _variants(
+    network: schema.Network, phases: Mapping[str, Phase], make: _Maker
+) -> dict[tuple[bool, int], Phase]:
+    """Return a phase as it runs in tests with constants of their own, and when it is repeated."""
+    phase, constants = phases[make.name], network.protocol.constants
+    test = network.protocol.test
+    passes = {True: constants}
+    if test is not None and test.set:
+        passes[False] = {**constants, **test.set}
+    found = {}
+    stretch = _stretch(phases, make.name)
+    repeat = phases[stretch[-1]].repeat if stretch else None
+    steps = sum(phases[name].steps for name in stretch)
+    for learns, base in passes.items():
+        changing = dict(base)
+        for attempt in range(repeat.at_most if repeat else 1):
+            start = phase.start
+            if attempt and make.name == stretch[0]:
+                start = stretch[-1]
+            if attempt or not learns:
+                first = phase.first + attempt * steps
+                found[learns, attempt] = make.phase(changing, first, start)
+            if repeat is not None:
+                settings = network.protocol.phases[stretch[-1]].repeat
+                assert settings is not None
+                changing = {**changing, **_next(settings.set, changing)}
+    if False not in passes:
+        found |= {(False, attempt): made for (_, attempt), made in found.items()}
+    return found
+
+
+def _stretch(phases: Mapping[str, Phase], name: str) -> list[str]:
+    """Return the phases that are repeated together with one, in order; none where it is not."""
+    order = list(phases)
+    for last, phase in enumerate(phases.values()):
+        if phase.repeat is not None:
+            stretch = order[order.index(phase.repeat.back_to) : last + 1]
+            if name in stretch:
+                return stretch
+    return []
+
+
+def _next(settings: Mapping[str, str], constants: Mapping[str, str]) -> dict[str, str]:
+    """Return constants as the next attempt has them; names in them mean the last attempt's."""
+
+    def last(name: re.Match[str]) -> str:
+        return f"({constants[name[0]]})" if name[0] in settings else name[0]
+
+    return {key: re.sub(r"[A-Za-z_]\w*", last, text) for key, text in settings.items()}
 
 
 def phase_steps(phase: schema.Phase, dt: float) -> int:
@@ -79,10 +158,6 @@ def constant_dimensions(network: schema.Network) -> dict[str, tuple[float, ...]]
         for name, value in values.items()
         if name not in ("t", "dt")
     }
-
-
-def _constants(network: schema.Network, phase: schema.Phase) -> dict[str, str]:
-    return {name: phase.set.get(name, text) for name, text in network.protocol.constants.items()}
 
 
 def _column(

@@ -219,6 +219,7 @@ class Projection:
     feedback_variable : variable of the source that the exact adjoint feeds, or None.
     pathways : what spikes do; none where values are sent.
     code : of the synapses, None where they have only a weight.
+    normalise : what a target's weights add up to when a trial that learns begins, or None.
     variables : of the synapses, (synapse,) in the order of `Geometry.synapses`, or ().
     """
 
@@ -232,6 +233,7 @@ class Projection:
     feedback_variable: str | None
     pathways: tuple[Pathway, ...] = ()
     code: SynapseCode | None = None
+    normalise: float | None = None
     variables: Mapping[str, Variable] = field(default_factory=dict)
 
     @property
@@ -276,6 +278,22 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Repeat:
+    """A stretch of phases that runs until a condition holds.
+
+    Attributes
+    ----------
+    back_to : first phase of the stretch.
+    until : condition over `spikes(population)`, what the stretch's last attempt sent.
+    at_most : attempts.
+    """
+
+    back_to: str
+    until: str
+    at_most: int
+
+
+@dataclass(frozen=True)
 class Phase:
     """A stretch of a trial.
 
@@ -286,6 +304,8 @@ class Phase:
     shared : values of the shared inputs at every step, in the order of `Plan.shared`.
     sets : `population.variable` -> value set at the phase's start, for per-neuron variables.
     average : names of averaged variables, over the last `average_last` steps.
+    repeat : when the stretch of phases that this one ends runs again, or None.
+    variants : (whether the pass learns, attempt) -> what differs from this phase then.
     """
 
     name: str
@@ -296,6 +316,12 @@ class Phase:
     sets: Mapping[tuple[str, str], float]
     average: tuple[str, ...] = ()
     average_last: int = 0
+    repeat: Repeat | None = None
+    variants: Mapping[tuple[bool, int], Phase] = field(default_factory=dict)
+
+    def variant(self, learns: bool, attempt: int) -> Phase:
+        """Return the phase as it runs in passes that learn or not, the attempt being from 0."""
+        return self.variants.get((learns, attempt), self)
 
 
 @dataclass(frozen=True)
@@ -310,6 +336,7 @@ class Plan:
         schedule.
     inputs : the (population, variable) pairs that a trial's sample sets.
     constants : protocol constants -> dimensions.
+    kept : (population or projection, variable) pairs that carry over from trial to trial.
     parameters : initial values of everything that is learned or weighs: projections by name in
         their
         geometry's `weight_shape`, learned variables by `population.variable`, with one value a
@@ -332,12 +359,25 @@ class Plan:
     weight_grid: float | None
     fingerprint: str
     constants: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    kept: tuple[tuple[str, str], ...] = ()
 
     def variables(self, owner: str) -> Mapping[str, Variable]:
         """Return the variables of a population or of a projection's synapses."""
         if owner in self.populations:
             return self.populations[owner].variables
         return self.projections[owner].variables
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything learns: by gradients, or at spikes."""
+        pathways = (p for projection in self.projections.values() for p in projection.pathways)
+        return bool(self.rules) or any(pathway.when == "learning" for pathway in pathways)
+
+    @property
+    def snapshots(self) -> frozenset[str]:
+        """Phases whose end state another phase, or another attempt, starts from."""
+        every = [v for p in self.phases.values() for v in (p, *p.variants.values())]
+        return frozenset(phase.start for phase in every if phase.start is not None)
 
     @property
     def code(self) -> tuple[Block, ...]:

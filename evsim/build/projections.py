@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim import registry
+from evsim import expressions, registry
 from evsim.build.faults import Faults
 from evsim.build.plan import Block, Pathway, Population, Projection, SynapseCode
 from evsim.build.synapses import delay_steps, pathways, synapse_variables
-from evsim.build.weights import DEFAULT_WEIGHTS, draw
+from evsim.build.weights import DEFAULT_WEIGHTS, draw, normalise
 from evsim.projections.base import Geometry
 from evsim.spec import schema
 from evsim.spec.wiring import geometry_options
@@ -73,7 +74,37 @@ def build_projections(
         except ValueError as error:
             path = ("projections", at, "weights" if declared.weights else "to")
             faults.add(path, str(error))
+            continue
+        if declared.normalise is not None:
+            projections[name], parameters[name] = _normalised(
+                network, at, projections[name], parameters[name], wanted, faults
+            )
     return projections, parameters
+
+
+def _normalised(
+    network: schema.Network,
+    at: int,
+    projection: Projection,
+    weights: NDArray[Any],
+    dimensions: tuple[float, ...],
+    faults: Faults,
+) -> tuple[Projection, NDArray[Any]]:
+    """Return a projection with what its weights add up to, and weights that do."""
+    text = str(network.projections[at].normalise)
+    try:
+        found = expressions.evaluate_quantity(text, {})
+        expressions.require(found, dimensions, text)
+    except ValueError as error:
+        faults.add(("projections", at, "normalise"), str(error))
+        return projection, weights
+    total = float(found.value)
+    size = int(np.prod(projection.geometry.target_shape))
+    synapses = projection.geometry.synapses()
+    scaled = normalise(weights.ravel()[synapses.weight], synapses.post, size, total)
+    made = np.empty_like(weights)
+    made.ravel()[synapses.weight] = scaled
+    return dataclasses.replace(projection, normalise=total), made
 
 
 def _pathways(

@@ -47,6 +47,20 @@ def round_to_grid(values: NDArray[Any], grid: float | None) -> NDArray[Any]:
     return values if grid is None else (np.rint(values / grid) * grid).astype(values.dtype)
 
 
+def normalise(
+    weights: NDArray[Any], post: NDArray[np.int64], size: int, total: float
+) -> NDArray[Any]:
+    """Return weights scaled so that those of each target add up to `total`, signs aside.
+
+    Parameters
+    ----------
+    weights, post : (synapse,), weights and their targets, of which there are `size`.
+    """
+    sums = np.bincount(post, np.abs(weights), size)
+    factors = np.divide(total, sums, out=np.ones(size), where=sums > 0)
+    return np.asarray(weights * factors[post], weights.dtype)
+
+
 def spread(values: NDArray[Any], shape: tuple[int, ...], share: str | None) -> NDArray[Any]:
     """Return a learned variable's value for every neuron, (neuron,) in C order.
 

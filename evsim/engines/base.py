@@ -90,8 +90,11 @@ class Simulation(ABC):
         """
 
     @abstractmethod
-    def enter(self, phase: str) -> None:
-        """Start `phase`: restore its start state, set its values, clear its averages."""
+    def enter(self, phase: str, attempt: int = 0) -> None:
+        """Start `phase`: restore its start state, set its values, clear its averages.
+
+        `attempt` counts from 0 how often the stretch that it belongs to has run in this trial.
+        """
 
     @abstractmethod
     def advance(self, steps: int, record: bool = False) -> None:

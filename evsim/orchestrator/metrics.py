@@ -25,11 +25,11 @@ class Tally:
     residual: float = 0.0
     seconds: float = 0.0
 
-    def add(self, outcome: Outcome, steps: int, settle: schema.Settle | None) -> None:
+    def add(self, outcome: Outcome, settle: schema.Settle | None) -> None:
         """Count one trial; trials are added in their order, so that sums are reproducible."""
         record = outcome.record
         self.trials += 1
-        self.steps += steps
+        self.steps += outcome.steps
         if record.label >= 0 and record.predicted >= 0:
             self.labelled += 1
             self.wrong += record.predicted != record.label

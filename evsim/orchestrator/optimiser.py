@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.build.plan import Plan, Rule
-from evsim.build.weights import round_to_grid
+from evsim.build.plan import Plan, Projection, Rule
+from evsim.build.weights import normalise, round_to_grid
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
@@ -49,7 +49,19 @@ class Optimiser:
                 else (self._momentum(name, rule, gradient))
             )
             moved = self.parameters[name] + step * self.plan.dtype.type(rate)
+            projection = self.plan.projections.get(name)
+            if projection is not None and projection.normalise is not None:
+                moved = self._normalised(projection, moved)
             self.parameters[name] = round_to_grid(moved, self.plan.weight_grid)
+
+    def _normalised(self, projection: Projection, weights: NDArray[Any]) -> NDArray[Any]:
+        total, synapses = projection.normalise, projection.geometry.synapses()
+        assert total is not None
+        size = self.plan.populations[projection.target].size
+        scaled = np.empty_like(weights)
+        flat = weights.ravel()[synapses.weight]
+        scaled.ravel()[synapses.weight] = normalise(flat, synapses.post, size, total)
+        return scaled
 
     def _momentum(self, name: str, rule: Rule, gradient: NDArray[Any]) -> NDArray[Any]:
         m = np.asarray(self.state[f"{name}/m"] * gradient.dtype.type(rule.momentum) + gradient)

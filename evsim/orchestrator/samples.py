@@ -50,7 +50,7 @@ class Samples:
             if one_hot
         ]
         readout = self.network.readout
-        if readout is not None:
+        if readout is not None and Readout.of(readout).variable:
             name = Readout.of(readout).population
             uses.append((readout.label, self.plan.populations[name].size, f"is read from '{name}'"))
         for field, size, use in uses:
@@ -66,6 +66,11 @@ class Samples:
                     f"Field '{field}' of data set '{self.data.dataset.name}' {use}, but has class "
                     f"{wrong} and there are {size} neurons; give it one neuron a class, from 0."
                 )
+
+    def classes(self) -> int:
+        """Return how many classes the labels of the training samples have."""
+        assert self.data is not None and self.network.readout is not None
+        return int(self.data.field("train", self.network.readout.label).max()) + 1
 
     def label(self, split: str, index: int) -> int:
         """Return a sample's class, -1 where there is none."""

@@ -24,11 +24,13 @@ from evsim.engines.base import Program, Simulation
 from evsim.errors import Interrupted
 from evsim.orchestrator.checkpoint import Checkpoint, Position, write_checkpoint
 from evsim.orchestrator.events import Sink
+from evsim.orchestrator.kept import Kept, Values
 from evsim.orchestrator.metrics import Tally
 from evsim.orchestrator.optimiser import Optimiser
 from evsim.orchestrator.report import Reporter
 from evsim.orchestrator.samples import Samples
 from evsim.orchestrator.trial import STOPPED, Outcome, Script, Task, run_trial
+from evsim.orchestrator.vote import Vote
 from evsim.spec import schema
 from evsim.streams import generator
 
@@ -68,12 +70,27 @@ class Run:
         self.threads = threads
         self.script = Script.of(network, self.plan)
         self.optimiser = Optimiser(self.plan)
+        self.kept = Kept(self.plan, network.protocol.reduce)
+        self.vote = self._vote()
         self.position = Position()
         self.idle: SimpleQueue[Simulation] = SimpleQueue()
         self.sums: list[NDArray[Any] | None] = [None] * SHARDS
 
+    def _vote(self) -> Vote | None:
+        """Return the vote that predicts, where the readout is one."""
+        readout, script = self.network.readout, self.script.readout
+        if readout is None or script is None or script.variable:
+            return None
+        size = self.plan.populations[script.population].size
+        over = readout.over or max(self.samples.size("train"), 1)
+        return Vote(self.samples.classes(), size, over)
+
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""
+        for key in self.kept.values:
+            self.kept.values[key] = checkpoint.arrays[f"kept:{'.'.join(key)}"]
+        if self.vote is not None:
+            self.vote.restore(checkpoint.arrays)
         for name in self.optimiser.parameters:
             self.optimiser.parameters[name] = checkpoint.arrays[f"parameter:{name}"]
         for name in self.optimiser.state:
@@ -84,10 +101,11 @@ class Run:
     def passes(self, epoch: int) -> list[Pass]:
         """Return the passes of an epoch."""
         protocol, names = self.network.protocol, tuple(self.plan.phases)
-        learn = bool(self.plan.rules)
+        learn = self.plan.learns
         found = []
         if self.samples.size("train"):
-            batch = protocol.batch if learn else max(protocol.batch, TEST_BATCH)
+            ordered = bool(self.plan.rules) or bool(self.plan.kept)
+            batch = protocol.batch if ordered else max(protocol.batch, TEST_BATCH)
             found.append(Pass("train", names, learn, batch))
         test = protocol.test
         if test is not None and (test.each == "epoch" or epoch == protocol.epochs - 1):
@@ -122,31 +140,38 @@ class Run:
                 self.save()
         return rows
 
+    def parameters(self) -> dict[str, NDArray[Any]]:
+        """Return all parameters as they are now."""
+        return {**self.optimiser.parameters, **self.kept.parameters()}
+
     def save(self) -> None:
         """Commit the recording and write a checkpoint."""
         self.position = replace(self.position, recording=self.sink.commit())
         optimiser = self.optimiser
         arrays = {f"parameter:{name}": a for name, a in optimiser.parameters.items()}
         arrays |= {f"state:{name}": a for name, a in optimiser.state.items()}
+        arrays |= {f"kept:{'.'.join(key)}": a for key, a in self.kept.values.items()}
+        arrays |= self.vote.state() if self.vote is not None else {}
         checkpoint = Checkpoint(self.plan.fingerprint, self.position, optimiser.updates, arrays)
         write_checkpoint(self.folder, checkpoint)
 
     def _keep_weights(self, epoch: int) -> None:
         if self.script.selection.weights(epoch):
-            self.sink.weights(epoch, self.optimiser.parameters)
+            self.sink.weights(epoch, self.parameters())
 
     def _pass(self, pool: ThreadPoolExecutor, this: Pass) -> dict[str, Any]:
         epoch = self.position.epoch
         order = self._order(this)
         tally = Tally(**self.position.tally)
-        steps = sum(self.plan.phases[name].steps for name in this.phases)
         settle = self.network.protocol.settle
         begun = time.perf_counter()
+        self.program.load(self.parameters())
         while self.position.done < len(order):
             done = self.position.done
             batch = range(done, min(done + this.batch, len(order)))
             try:
                 outcomes, gradient = self._batch(pool, this, order, batch)
+                outcomes = [self._predicted(outcome, this) for outcome in outcomes]
             except Interrupted:
                 self.save()
                 raise
@@ -154,8 +179,10 @@ class Run:
                 mean = self.program.gradients(gradient / len(batch))
                 self.optimiser.update(mean, epoch)
                 self.program.load(self.optimiser.parameters)
+            if this.learn:
+                self.kept.update([outcome.kept for outcome in outcomes])
             for outcome in outcomes:
-                tally.add(outcome, steps, settle)
+                tally.add(outcome, settle)
                 self.sink.trial(outcome.record)
             now = time.perf_counter()
             tally.seconds, begun = tally.seconds + now - begun, now
@@ -165,6 +192,8 @@ class Run:
             if self.stop.is_set() and batch.stop < len(order):
                 self.save()
                 raise Interrupted(STOPPED)
+        if this.learn and self.vote is not None:
+            self.vote.end_pass()
         row = tally.row(epoch, this.split, self.plan, self.network)
         self.sink.metrics(row)
         self.reporter.epoch(row)
@@ -175,6 +204,15 @@ class Run:
             raise Interrupted(STOPPED)
         return row
 
+    def _predicted(self, outcome: Outcome, this: Pass) -> Outcome:
+        """Return an outcome with the prediction of a vote; training trials then take part."""
+        if self.vote is None or outcome.response is None:
+            return outcome
+        predicted = self.vote.predict(outcome.response)
+        if this.learn and outcome.record.label >= 0:
+            self.vote.learn(outcome.record.label, outcome.response)
+        return replace(outcome, record=replace(outcome.record, predicted=predicted))
+
     def _order(self, this: Pass) -> NDArray[np.int64]:
         """Return the samples of a pass in the order they are run."""
         count = self.samples.size(this.split)
@@ -183,7 +221,7 @@ class Run:
         return np.arange(count)
 
     def _tasks(
-        self, this: Pass, order: NDArray[np.int64], indices: Sequence[int]
+        self, this: Pass, order: NDArray[np.int64], indices: Sequence[int], kept: Values
     ) -> Iterator[Task]:
         for index in indices:
             sample = int(order[index])
@@ -193,13 +231,14 @@ class Run:
                 index=index,
                 sample=sample,
                 label=self.samples.label(this.split, sample),
-                inputs=self.samples.inputs(this.split, sample),
+                inputs={**kept, **self.samples.inputs(this.split, sample)},
             )
 
     def _batch(
         self, pool: ThreadPoolExecutor, this: Pass, order: NDArray[np.int64], batch: range
     ) -> tuple[list[Outcome], NDArray[np.float64] | None]:
         """Run a batch; return its outcomes in trial order and the sum of its gradients."""
+        kept = self.kept.inputs(this.learn)
 
         def run(shard: int) -> list[Outcome]:
             indices = batch[shard::SHARDS]
@@ -207,9 +246,9 @@ class Run:
             try:
                 outcomes = [
                     run_trial(simulation, self.script, task, this.phases, this.learn, self.stop)
-                    for task in self._tasks(this, order, indices)
+                    for task in self._tasks(this, order, indices, kept)
                 ]
-                if this.learn:
+                if this.learn and self.plan.rules:
                     self.sums[shard] = simulation.take_gradients(self.sums[shard])
                 return outcomes
             finally:
@@ -218,7 +257,7 @@ class Run:
         shards = range(min(SHARDS, len(batch)))
         found = _collect([pool.submit(run, shard) for shard in shards])
         outcomes = sorted((o for some in found for o in some), key=lambda o: o.record.index)
-        if not this.learn:
+        if not this.learn or not self.plan.rules:
             return outcomes, None
         return outcomes, _add_up(pool, [s for s in self.sums[: len(shards)] if s is not None])
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evsim import expressions
 from evsim.build.plan import Phase, Plan
 from evsim.engines.base import NotFinite, Simulation
 from evsim.errors import Interrupted, RunError
@@ -28,7 +29,12 @@ STOPPED = "Stopped; everything up to the last whole batch is saved."
 
 @dataclass(frozen=True)
 class Readout:
-    """Where a prediction is read: the largest of a variable at a phase's end."""
+    """Where a prediction is read.
+
+    Attributes
+    ----------
+    variable : the largest of it at a phase's end says the class; "" where spikes in the phase vote.
+    """
 
     population: str
     variable: str
@@ -37,9 +43,11 @@ class Readout:
     @classmethod
     def of(cls, readout: schema.Readout) -> Readout:
         """Return the readout of a network file."""
-        found = re.fullmatch(r"\s*argmax\(\s*(\w+)\.(\w+)\s*\)\s*", readout.predict)
+        found = re.fullmatch(
+            r"\s*(?:argmax\(\s*(\w+)\.(\w+)\s*\)|vote\(\s*(\w+)\s*\))\s*", readout.predict
+        )
         assert found is not None, "checked with the file"
-        return cls(found.group(1), found.group(2), readout.after)
+        return cls(found[1] or found[3], found[2] or "", readout.after)
 
 
 @dataclass(frozen=True)
@@ -87,11 +95,17 @@ class Outcome:
     ----------
     loss : half the squared distance of the readout from the one-hot label; NaN without one.
     spikes : population -> spikes sent in all phases.
+    steps : of all phases, in all attempts.
+    kept : value at the trial's end of everything that carries over, where the trial learns.
+    response : (neuron,) spikes that vote, None where none do.
     """
 
     record: TrialRecord
     loss: float
     spikes: Mapping[str, int]
+    steps: int
+    kept: Mapping[tuple[str, str], NDArray[Any]] = field(default_factory=dict)
+    response: NDArray[np.int64] | None = None
 
 
 def run_trial(
@@ -116,24 +130,34 @@ def run_trial(
     RunError : a state is not finite; names it with trial and step.
     """
     predicted, loss, residual = -1, float("nan"), float("nan")
-    kept = []
+    kept: dict[str, PhaseRecord] = {}
+    response = None
+    order, attempt = _Order(script.plan, phases), 0
     try:
-        simulation.begin(task.inputs, task.number)
-        for name in phases:
+        simulation.begin(task.inputs, task.number, learn)
+        for name, attempt in order:
             phase = script.plan.phases[name]
             wanted = script.selection.wanted(task.epoch, task.index, name)
-            simulation.enter(name)
+            read = script.readout if script.readout and script.readout.after == name else None
+            voting = {read.population} if read is not None and not read.variable else set()
+            seen = replace(wanted, spikes=wanted.spikes | voting)
+            simulation.enter(name, attempt)
             window = script.settle if script.settle and script.settle.after == name else None
-            record, before = _run_phase(simulation, script, phase, wanted, window, learn, stop)
+            record, before = _run_phase(simulation, script, phase, seen, window, learn, stop)
             if window is not None:
                 residual = _residual(simulation, before)
-            if script.readout is not None and script.readout.after == name:
-                predicted, loss = _read(simulation, script.readout, task.label)
+            if read is not None and read.variable:
+                predicted, loss = _read(simulation, read, task.label)
+            elif read is not None:
+                size = script.plan.populations[read.population].size
+                response = np.bincount(record.spikes[read.population].neuron, minlength=size)
             if learn:
                 simulation.learn(name)
             simulation.leave()
+            order.count(simulation.take_counts())
             if wanted:
-                kept.append(record)
+                spikes = {n: s for n, s in record.spikes.items() if n in wanted.spikes}
+                kept[name] = replace(record, spikes=spikes)
     except NotFinite as error:
         raise RunError(
             f"{error.population}.{error.variable} became {error.value} in step {error.step} of "
@@ -149,11 +173,63 @@ def run_trial(
             label=task.label,
             predicted=predicted,
             residual=residual,
-            phases=tuple(kept),
+            phases=tuple(kept.values()),
         ),
         loss,
-        simulation.take_counts(),
+        order.spikes,
+        order.steps,
+        {key: simulation.get(*key) for key in script.plan.kept} if learn else {},
+        response,
     )
+
+
+class _Order:
+    """The phases of a trial as they come, stretches that repeat until their condition holds.
+
+    Attributes
+    ----------
+    spikes, steps : so far, of all attempts.
+    """
+
+    def __init__(self, plan: Plan, phases: tuple[str, ...]):
+        self.plan, self.phases = plan, phases
+        self.spikes: dict[str, int] = {}
+        self.steps = 0
+        self.since: dict[str, int] = {}
+
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        """Yield the name and the attempt of every phase; `count` follows each."""
+        starts = {p.repeat.back_to for p in self.plan.phases.values() if p.repeat}
+        at = attempt = 0
+        while at < len(self.phases):
+            phase = self.plan.phases[self.phases[at]]
+            if phase.name in starts:
+                self.since = dict(self.spikes)
+            yield phase.name, attempt
+            self.steps += phase.steps
+            repeat = phase.repeat
+            if repeat is not None:
+                attempt += 1
+                if attempt < repeat.at_most and not self._holds(repeat.until):
+                    at = self.phases.index(repeat.back_to)
+                    continue
+                attempt = 0
+            at += 1
+
+    def count(self, spikes: Mapping[str, int]) -> None:
+        """Take the spikes of the phase that has just run."""
+        for name, count in spikes.items():
+            self.spikes[name] = self.spikes.get(name, 0) + count
+
+    def _holds(self, condition: str) -> bool:
+        """Return whether a condition holds for the spikes since the stretch began."""
+        counts = {f"spikes_of_{n}": c - self.since.get(n, 0) for n, c in self.spikes.items()}
+        return bool(expressions.evaluate(name_spikes(condition), counts))
+
+
+def name_spikes(condition: str) -> str:
+    """Return a condition with a name in place of every `spikes(population)`."""
+    return re.sub(r"\bspikes\(\s*(\w+)\s*\)", r"spikes_of_\1", condition)
 
 
 State = dict[tuple[str, str], NDArray[Any]]

@@ -129,7 +129,7 @@ class Layout:
             encoding=record.spikes.encoding if record.spikes else "plain",
             states=tuple(_states(entry, plan) for entry in record.states),
             parameters=tuple(
-                Parameter(name, tuple(parameters[name]))
+                Parameter(name, tuple(plan.parameters[name].shape))
                 for name in _chosen(record.weights.parameters, tuple(parameters))
             )
             if record.weights

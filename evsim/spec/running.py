@@ -16,6 +16,7 @@ from evsim.spec.faults import Faults, Scope, variants
 from evsim.spec.neurons import built_in
 from evsim.spec.schema import MAX_STEPS, Data, Phase, Split
 from evsim.spec.source import Path
+from evsim.spec.trials import check_constants, check_keep, check_repeat
 from evsim.units import Measure
 
 DATASETS = "evsim.datasets"
@@ -23,6 +24,7 @@ SECOND = units.dimensions("second")
 
 _FIELD = re.compile(r"\s*(?:(one_hot)\(\s*(\w+)\s*\)|(\w+))\s*")
 _ARGMAX = re.compile(r"\s*argmax\(\s*(\w+\.\w+)\s*\)\s*")
+_VOTE = re.compile(r"\s*vote\(\s*(\w+)\s*\)\s*")
 
 
 def check_data(faults: Faults, scope: Scope) -> None:
@@ -103,7 +105,11 @@ def check_protocol(faults: Faults, scope: Scope) -> None:
         if phase.average is not None:
             _check_average(faults, scope, (*path, "average"), phase)
     _check_test(faults)
+    if protocol.test is not None:
+        check_constants(faults, ("protocol", "test", "set"), protocol.test.set, constants)
     _check_settle(faults, scope)
+    check_keep(faults, scope)
+    check_repeat(faults, constants)
 
 
 def _constants(faults: Faults, scope: Scope) -> dict[str, Any]:
@@ -263,6 +269,9 @@ def _check_test(faults: Faults) -> None:
         elif phase.from_ is not None and phase.from_ not in done:
             message = f"Phase '{name}' starts from '{phase.from_}', which must stand before it."
             faults.add((*path, "phases", index), message)
+        elif phase.repeat is not None and (phase.repeat.from_ or name) not in {*done, name}:
+            message = f"Phase '{name}' repeats from '{phase.repeat.from_}', which is not tested."
+            faults.add((*path, "phases", index), message)
         done.add(name)
     for index, split in enumerate(protocol.test.split):
         sizes: Split | None = data.split if data else None
@@ -289,12 +298,19 @@ def check_readout(faults: Faults, scope: Scope) -> None:
     network, readout = faults.network, faults.network.readout
     if readout is None:
         return
-    match = _ARGMAX.fullmatch(readout.predict)
+    match, vote = _ARGMAX.fullmatch(readout.predict), _VOTE.fullmatch(readout.predict)
+    path: Path = ("readout", "predict")
     if match:
-        scope.reference(faults, ("readout", "predict"), match[1])
+        scope.reference(faults, path, match[1])
+        if readout.over is not None:
+            message = "Only votes are taken over training trials."
+            faults.add(("readout", "over"), message, "leave it out", key=True)
+    elif vote:
+        _check_vote(faults, scope, path, vote[1])
     else:
         message = f"'{readout.predict}' is not a prediction."
-        faults.add(("readout", "predict"), message, "write 'argmax(population.variable)'")
+        hint = "write 'argmax(population.variable)' or 'vote(population)'"
+        faults.add(path, message, hint)
     phases, test = network.protocol.phases, network.protocol.test
     if readout.after not in phases:
         faults.unknown(("readout", "after"), "phase", readout.after, phases)
@@ -308,6 +324,19 @@ def check_readout(faults: Faults, scope: Scope) -> None:
         if fields and readout.label not in fields:
             what = f"field of data set '{network.data.name}':"
             faults.unknown(("readout", "label"), what, readout.label, fields)
+
+
+def _check_vote(faults: Faults, scope: Scope, path: Path, population: str) -> None:
+    readout = faults.network.readout
+    if population not in faults.network.populations:
+        faults.unknown(path, "population", population, faults.network.populations)
+    elif not scope.spiking(population):
+        message = f"Population '{population}' sends no spikes that could vote."
+        faults.add(path, message, "give its neuron a `threshold`")
+    if readout is not None and "loss" in readout.metrics:
+        at = readout.metrics.index("loss")
+        message = "A vote has no loss."
+        faults.add(("readout", "metrics", at), message, "leave it out; `error` stays")
 
 
 def check_record(faults: Faults, scope: Scope) -> None:

@@ -144,6 +144,7 @@ class Projection(Section):
     symmetric: bool = False
     feedback: Name | None = None
     weights: Expression | None = None
+    normalise: Expression | None = None
     learn: str | None = None
     rate: Annotated[float, Field(gt=0)] | None = None
 
@@ -209,6 +210,20 @@ class Average(Section):
     last: Count
 
 
+class Repeat(Section):
+    """Phases that run again, going on from the state they reached, until a condition holds.
+
+    The stretch ends with the phase that has this section and begins with `from` (itself, where
+    left out). `until` is a condition over `spikes(population)`, the spikes of the last attempt;
+    `set` changes constants from attempt to attempt.
+    """
+
+    from_: str | None = Field(default=None, alias="from")
+    until: Expression
+    set: dict[str, Expression] = {}
+    at_most: Annotated[int, Field(gt=1, le=1000)]
+
+
 class Phase(Section):
     """A stretch of a trial: where it starts, how long it runs, which values it sets."""
 
@@ -217,6 +232,7 @@ class Phase(Section):
     from_: str | None = Field(default=None, alias="from")
     set: dict[str, Expression] = {}
     average: Average | None = None
+    repeat: Repeat | None = None
 
 
 class Settle(Section):
@@ -239,6 +255,7 @@ class Test(Section):
     phases: tuple[str, ...]
     split: tuple[Literal["validation", "test"], ...] = ("test",)
     each: Literal["epoch", "run"] = "epoch"
+    set: dict[str, Expression] = {}
 
 
 class Protocol(Section):
@@ -248,6 +265,8 @@ class Protocol(Section):
     batch: Count = 1
     trials: Count | None = None
     order: Literal["shuffle", "sequential"] = "shuffle"
+    keep: tuple[str, ...] = ()
+    reduce: Literal["mean", "sum"] | None = None
     constants: dict[Name, Expression] = {}
     phases: Annotated[dict[Name, Phase], Field(min_length=1)]
     test: Test | None = None
@@ -260,6 +279,7 @@ class Readout(Section):
     predict: str
     after: str
     label: str
+    over: Count | None = None
     metrics: tuple[Literal["error", "loss"], ...] = ("error",)
 
 

@@ -215,8 +215,8 @@ class FusedSimulation(Simulation):
         self.program.compiled.module.prepare(*self._buffers(), *self.scratch)
         self.ends = {"": {key: array.copy() for key, array in self.state.items()}}
 
-    def enter(self, phase: str) -> None:
-        self.phase = self.plan.phases[phase]
+    def enter(self, phase: str, attempt: int = 0) -> None:
+        self.phase = self.plan.phases[phase].variant(self.learns, attempt)
         self.done = 0
         self._restore(self.phase)
         self.means[:] = 0
@@ -274,7 +274,7 @@ class FusedSimulation(Simulation):
 
     def leave(self) -> None:
         name = self._phase().name
-        if any(phase.start == name for phase in self.plan.phases.values()):
+        if name in self.plan.snapshots:
             self.ends[name] = {key: array.copy() for key, array in self.state.items()}
 
     def learn(self, phase: str, every_step: bool = False) -> None:
@@ -284,7 +284,7 @@ class FusedSimulation(Simulation):
         function = getattr(self.program.compiled.module, f"{moment}_{phase}", None)
         if function is None:
             return
-        planned = self.plan.phases[phase]
+        planned = self._phase()
         shared = planned.shared.row(max(self.done, 1) - 1)
         means = self.means / self.means.dtype.type(max(planned.average_last, 1))
         function(
@@ -384,9 +384,9 @@ class FusedSimulation(Simulation):
 
     def _write(self, key: tuple[str, str], values: NDArray[Any]) -> None:
         slot = self.layout.slots[key]
-        grid = self.layout.grids[key[0]]
+        grid = self.layout.grids.get(key[0])
         ordered = np.asarray(values).ravel()
-        if slot.size > 1 and grid.permuted:
+        if grid is not None and slot.size > 1 and grid.permuted:
             ordered = ordered[grid.to_memory]
         self.state[slot.buffer][slot.offset : slot.offset + slot.size] = ordered
 

@@ -153,7 +153,7 @@ def make_layout(plan: Plan) -> Layout:
     """Return the layout of a plan."""
     grids = {name: Grid.of(p.shape) for name, p in plan.populations.items()}
     learned = {(r.population, r.variable) for r in plan.rules.values() if r.variable}
-    given = {*plan.inputs, *learned, *plan.shared}
+    given = {*plan.inputs, *plan.kept, *learned, *plan.shared}
     given |= {key for phase in plan.phases.values() for key in phase.sets}
     given |= set(_senders(plan))
     slots: dict[tuple[str, str], Slot] = {}

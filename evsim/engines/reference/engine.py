@@ -113,7 +113,7 @@ class ReferenceSimulation(Simulation):
         self.revision = 0
         self.ends: dict[str, dict[str, dict[str, NDArray[Any]]]] = {}
         self.phase: Phase | None = None
-        self.keys, self.trial = stream_keys(plan), 0
+        self.keys, self.trial, self.learns = stream_keys(plan), 0, True
         self.done = 0
         self.means = Means()
         self.first_fault: NotFinite | None = None
@@ -124,7 +124,7 @@ class ReferenceSimulation(Simulation):
         trial: int = 0,
         learns: bool = True,
     ) -> None:
-        self.trial = trial
+        self.trial, self.learns = trial, learns
         self.skipped = {name for w in self.wirings.values() for name in w.skipped(learns)}
         for cells in self.cells.values():
             for variable in cells.population.variables.values():
@@ -133,7 +133,7 @@ class ReferenceSimulation(Simulation):
         for wiring in self.wirings.values():
             wiring.begin()
         for (population, name), values in inputs.items():
-            self.cells[population].write(name, np.asarray(values, np.float64).ravel())
+            self._owners()[population].write(name, np.asarray(values).ravel())
         self.ends = {"": self._state()}
 
     def _load(self) -> None:
@@ -152,8 +152,8 @@ class ReferenceSimulation(Simulation):
                 wiring.load(parameters[name])
         self.revision = self.program.revision
 
-    def enter(self, phase: str) -> None:
-        self.phase = self.plan.phases[phase]
+    def enter(self, phase: str, attempt: int = 0) -> None:
+        self.phase = self.plan.phases[phase].variant(self.learns, attempt)
         self.done, self.means, self.first_fault = 0, Means(), None
         for name, state in self.ends[self.phase.start or ""].items():
             self._owners()[name].restore(state)
@@ -238,7 +238,7 @@ class ReferenceSimulation(Simulation):
         self.ends[self._phase().name] = self._state()
 
     def learn(self, phase: str, every_step: bool = False) -> None:
-        planned = self.plan.phases[phase]
+        planned = self._phase()
         self._set_shared(planned.shared.row(max(self.done, 1) - 1))
         means = {} if every_step else self.means.means()
 
