@@ -24,7 +24,9 @@ NUMPY_FUNCTIONS = frozenset(
         "int", "log", "log10", "log1p", "sign", "sin", "sinh", "sqrt", "tan", "tanh",
     }
 )  # fmt: skip
-CODE_FUNCTIONS = NUMPY_FUNCTIONS | {"exprel", "rand", "randn", "poisson", "timestep"}
+CODE_FUNCTIONS = NUMPY_FUNCTIONS | {
+    "binomial", "exprel", "rand", "randn", "poisson", "timestep",
+}  # fmt: skip
 """Functions that neuron and plasticity code may call: those of Brian2."""
 
 _ASSIGNMENT = re.compile(r"^(\s*)([A-Za-z_]\w*)(\s*)(\+=|-=|\*\*=|\*=|//=|/=|%=|=(?!=))(.*)$")

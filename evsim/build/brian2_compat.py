@@ -22,7 +22,7 @@ if "pylab" not in sys.modules:
 
     del sys.modules["pylab"]
 import brian2
-from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
+from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS, Function
 from brian2.units.fundamentalunits import get_or_create_dimension
 from brian2.utils.stringtools import get_identifiers
 
@@ -43,6 +43,27 @@ STRICT_FLAGS = ["-w", "-O2", "-ffp-contract=off", "-std=c++11"]
 _strict_modules: dict[Any, Any] = {}
 _preferences = threading.RLock()
 """Brian2's preferences are global: one thread changes them at a time."""
+
+
+def _undefined(*arguments: Any) -> Any:
+    raise NotImplementedError("what runs the code says how it is computed")
+
+
+COUNTS = {
+    name: Function(_undefined, arg_units=[1] * count, return_unit=1, return_type="integer")
+    for name, count in (("_poisson_at", 2), ("_binomial_at", 3))
+}
+"""Functions of a chance and of the arguments of `poisson` or `binomial`, see `draws`."""
+
+BINOMIAL = Function(
+    _undefined,
+    arg_units=[1, 1],
+    return_unit=1,
+    return_type="integer",
+    stateless=False,
+    auto_vectorise=True,
+)
+"""`binomial(n, p)` as code calls it; Brian2's own has an n and a p that are fixed beforehand."""
 
 
 def quantity(value: float, dimensions: tuple[float, ...]) -> Any:
@@ -111,7 +132,7 @@ def neuron_group(
         refractory=_refractory(code),
         clock=clock,
         name=name,
-        namespace=namespace(code.namespace),
+        namespace={"binomial": BINOMIAL, **namespace(code.namespace)},
         **({"method": code.method} if code.method else {}),
     )
     if group.subexpression_updater is not None:

@@ -26,7 +26,7 @@ from brian2.core.variables import (
 from brian2.devices.device import RuntimeDevice
 from brian2.utils.stringtools import get_identifiers
 
-from evsim.build.brian2_compat import CONSTANTS
+from evsim.build.brian2_compat import CONSTANTS, COUNTS
 from evsim.build.draws import kind_of, name_draws
 from evsim.build.plan import Block, Kind, Statement, Symbol
 
@@ -50,7 +50,7 @@ class _Recorder(RuntimeDevice):  # type: ignore[misc]
         self.compiles = compiles
 
     def code_object(self, **description: Any) -> Any:
-        description["draws"] = name_draws(description)
+        description["draws"] = name_draws(description, COUNTS)
         self.recorded.append(description)
         if not self.compiles:
             return None

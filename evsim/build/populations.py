@@ -78,20 +78,6 @@ def _equations_path(network: schema.Network, population: str) -> Path:
     return (*path, "equations") if neuron.equations else (*path, "model")
 
 
-def _path_of(network: schema.Network, population: str, word: str) -> Path:
-    """Return where a population's neuron in the file uses a name first."""
-    path = _equations_path(network, population)
-    neuron = network.neurons.get(str(network.populations[population].neuron))
-    if neuron is None:
-        return path
-    texts: dict[Path, str | None] = {("run", slot): text for slot, text in neuron.run.items()}
-    texts |= {(key,): getattr(neuron, key) for key in ("threshold", "reset", "refractory")}
-    for key, text in texts.items():
-        if word in compat.identifiers(text):
-            return (*path[:2], *key)
-    return path
-
-
 def _neuron_code(
     network: schema.Network,
     name: str,
@@ -111,13 +97,6 @@ def _neuron_code(
     )
     used = compat.identifiers(*texts)
     own = set(models.variables(neuron))
-    for random in sorted({"poisson", "binomial"} & used - own):
-        faults.add(
-            _path_of(network, name, random),
-            f"Random '{random}' in neuron code cannot be run yet.",
-            "use rand() or randn()",
-            random,
-        )
     parameters = {**neuron.parameters, **declared.set}
     values = {}
     for key, text in parameters.items():

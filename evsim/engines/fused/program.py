@@ -30,7 +30,8 @@ import numpy as np
 from numpy import ceil, floor
 from numba import njit
 from evsim.engines.fused.helpers import clip, modulo, sign, timestep
-from evsim.engines.random import normal, {uniform} as uniform
+from evsim.engines.counts import binomial, poisson
+from evsim.engines.random import normal, uniform as chance, {uniform} as uniform
 from evsim.engines.fused.vector import add_scaled, gather_rows, gather_scaled, gather_slice
 from evsim.engines.fused.vector import lowest_bit, mask_of
 

@@ -44,11 +44,23 @@ _FLOAT_FUNCTIONS = {
     "expm1": "expm1",
     "log1p": "log1p",
 }
+_COUNTS = {"_poisson_at": "poisson", "_binomial_at": "binomial"}
 POWERS = {2: "square", 3: "cube", 4: "fourth"}
 """Whole exponents with functions of their own in generated programs."""
 
 FUNCTIONS = frozenset(
-    {*_FLOAT_FUNCTIONS, "abs", "floor", "ceil", "sign", "int", "clip", "timestep", "exprel"}
+    {
+        *_FLOAT_FUNCTIONS,
+        *_COUNTS,
+        "abs",
+        "floor",
+        "ceil",
+        "sign",
+        "int",
+        "clip",
+        "timestep",
+        "exprel",
+    }  # fmt: skip
 )
 
 
@@ -162,6 +174,8 @@ class Renderer:
             return Term(args[0].to("i"), "i")
         if name == "timestep":
             return Term(f"timestep({args[0].to('d')}, {args[1].to('d')})", "i")
+        if name in _COUNTS:
+            return Term(f"{_COUNTS[name]}({', '.join(a.to('d') for a in args)})", "i")
         if name == "clip":
             kind = args[0].type if args[0].type in ("f", "d") else self._float(*args)
             return Term(f"clip({', '.join(a.to(kind) for a in args)})", kind)

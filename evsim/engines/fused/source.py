@@ -117,7 +117,7 @@ class Scope:
             if symbol.role == "random":
                 stream = self.plan.streams.index((block.name, name))
                 call = f"{kind_of(name)}(draw[{stream + 1}], draw[0], now, {self.neuron().text})"
-                return Term(f"F({call})", "f")
+                return Term(call, "d") if kind_of(name) == "chance" else Term(f"F({call})", "f")
             return self.loaded.get(symbol.variable) or self.place(symbol.variable)
 
         return Renderer(resolve)
