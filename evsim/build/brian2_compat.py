@@ -133,8 +133,11 @@ def neuron_group(
         clock=clock,
         name=name,
         namespace={"binomial": BINOMIAL, **namespace(code.namespace)},
+        events=dict(code.events),
         **({"method": code.method} if code.method else {}),
     )
+    for event, text in code.on_event.items():
+        group.run_on_event(event, text)
     if group.subexpression_updater is not None:
         # Brian2 numbers this name by what else it has made; streams are named by it.
         group.subexpression_updater._name = f"{name}_subexpression_update"

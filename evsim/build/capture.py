@@ -31,7 +31,8 @@ from evsim.build.draws import kind_of, name_draws
 from evsim.build.plan import Block, Kind, Statement, Symbol
 
 TEMPLATES = frozenset({"stateupdate", "threshold", "reset"})
-CLOCK = frozenset({"t", "dt", "t_in_timesteps"})
+CLOCK = {"t": "t", "dt": "dt", "timestep": "t_in_timesteps"}
+"""Variables of Brian2's clock, and what code calls them."""
 
 
 class Unsupported(Exception):
@@ -154,7 +155,14 @@ def _block(item: Any, description: Mapping[str, Any]) -> Block:
         symbols=symbols,
         guards=guards,
         refractory=bool(keywords.get("_uses_refractory")),
+        event=_event(keywords),
     )
+
+
+def _event(keywords: Mapping[str, Any]) -> str:
+    """Return the event of a threshold or reset, after which Brian2 names the list `_EVENTspace`."""
+    space = keywords.get("eventspace_variable")
+    return "spike" if space is None else space.name.removeprefix("_").removesuffix("space")
 
 
 def _guards(written: set[str], variables: Mapping[str, Any], override: set[str]) -> dict[str, str]:
@@ -211,7 +219,7 @@ def _symbol(
     if not isinstance(variable, ArrayVariable):
         raise Unsupported(f"variable '{name}' has the unknown type {type(variable).__name__}")
     if variable.name in CLOCK and hasattr(variable.owner, "dt_"):
-        return Symbol("clock", variable.name, kind=kind, shared=True)
+        return Symbol("clock", CLOCK[variable.name], kind=kind, shared=True)
     if variable.name == "i" and variable.read_only:
         return Symbol("index", "i", kind="integer")
     side = {"_presynaptic_idx": "pre", "_postsynaptic_idx": "post"}.get(indices[name], "")

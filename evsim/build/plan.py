@@ -103,6 +103,7 @@ class Block:
     code : abstract code, for people.
     scalar, vector : statements that run once, and once per neuron.
     guards : variable -> boolean variable that must hold for a write (Brian2's conditional write).
+    event : what the code of a threshold finds, and a reset's code follows.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Block:
     symbols: Mapping[str, Symbol]
     guards: Mapping[str, str] = field(default_factory=dict)
     refractory: bool = False
+    event: str = "spike"
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,8 @@ class NeuronCode:
     run: Mapping[str, str]
     namespace: Mapping[str, tuple[float, tuple[float, ...]]]
     drives: Mapping[str, tuple[float, ...]]
+    events: Mapping[str, str] = field(default_factory=dict)
+    on_event: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from evsim.build.weights import draw, shared_shape, spread
 from evsim.errors import BuildError, Fault
 from evsim.spec import schema
 
-RESERVED = frozenset({"i", "N", "t", "dt", "t_in_timesteps", "_spikespace"})
+RESERVED = frozenset({"i", "N", "t", "dt", "t_in_timesteps"})
 
 
 def build_population(
@@ -66,6 +66,7 @@ def _is_state(group: Any, name: str, variable: Any) -> bool:
         and variable.owner.name == group.name
         and type(variable).__name__ == "ArrayVariable"
         and name not in RESERVED
+        and not name.startswith("_")
     )
 
 
@@ -94,6 +95,8 @@ def _neuron_code(
         neuron.reset,
         neuron.refractory,
         *neuron.run.values(),
+        *neuron.events.values(),
+        *neuron.on_event.values(),
     )
     used = compat.identifiers(*texts)
     own = set(models.variables(neuron))
@@ -116,6 +119,8 @@ def _neuron_code(
         run=dict(neuron.run),
         namespace=values,
         drives=drives,
+        events=dict(neuron.events),
+        on_event=dict(neuron.on_event),
     )
 
 
@@ -164,6 +169,19 @@ def _kind(variable: Any) -> Any:
     return "integer" if variable.is_integer else "float"
 
 
+def _code_fields(neuron: schema.Neuron | None) -> dict[str, Path]:
+    """Return the fields that hold the code of Brian2's objects, by the ends of their names."""
+    if neuron is None:
+        return {}
+    found: dict[str, Path] = {slot: ("run", slot) for slot in neuron.run}
+    found |= {f"{event}_thresholder": ("events", event) for event in neuron.events}
+    found |= {f"{event}_resetter": ("on_event", event) for event in neuron.on_event}
+    for suffix, field in (("spike_thresholder", "threshold"), ("spike_resetter", "reset")):
+        if getattr(neuron, field):
+            found[suffix] = (field,)
+    return found
+
+
 def capture_blocks(
     network: schema.Network,
     groups: list[Any],
@@ -175,13 +193,8 @@ def capture_blocks(
     for name in populations:
         path = _equations_path(network, name)
         neuron = network.populations[name].neuron
-        code = populations[name].neuron
-        for slot in code.run if code else ():
-            inside = neuron in network.neurons and slot in network.neurons[neuron].run
-            origins[f"{name}_{slot}"] = ("neurons", neuron, "run", slot) if inside else path
-        for suffix, field in (("spike_thresholder", "threshold"), ("spike_resetter", "reset")):
-            inside = neuron in network.neurons and getattr(network.neurons[neuron], field)
-            origins[f"{name}_{suffix}"] = ("neurons", neuron, field) if inside else path
+        for suffix, field in _code_fields(network.neurons.get(str(neuron))).items():
+            origins[f"{name}_{suffix}"] = ("neurons", neuron, *field)
         for suffix in ("", "_stateupdater", "_subexpression_update"):
             origins[f"{name}{suffix}"] = path
 

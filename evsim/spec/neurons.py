@@ -45,6 +45,7 @@ def check_neurons(faults: Faults, scope: Scope) -> None:
             if slot not in SLOTS:
                 hint = nearest(slot, SLOTS)
                 faults.add((*path, "run", slot), f"Unknown slot '{slot}'.", hint, key=True)
+        _check_events(faults, path, entry)
         if entry.method is not None and entry.method not in METHODS:
             faults.unknown((*path, "method"), "integration method", entry.method, METHODS)
         for parameter, text in entry.parameters.items():
@@ -58,6 +59,20 @@ def check_neurons(faults: Faults, scope: Scope) -> None:
             _Code(faults, scope, population).check()
 
 
+def _check_events(faults: Faults, path: Path, entry: Neuron) -> None:
+    base = models.neuron_model(entry.model) if entry.model else NeuronModel("")
+    known = {*base.events, *entry.events}
+    if "spike" in entry.events:
+        hint = "write the condition as `threshold`, the code as `reset`"
+        message = "'spike' is the event that `threshold` stands for."
+        faults.add((*path, "events", "spike"), message, hint, key=True)
+    for event in entry.on_event:
+        if event not in known:
+            message = f"'{event}' has code but no condition in `events`."
+            hint = "write it as `reset`" if event == "spike" else nearest(event, known)
+            faults.add((*path, "on_event", event), message, hint, key=True)
+
+
 def _check_text(faults: Faults, path: Path, entry: Neuron) -> None:
     """Check the syntax of a neuron whose names cannot be resolved."""
     declared, errors = read_equations(entry.equations)
@@ -69,19 +84,36 @@ def _check_text(faults: Faults, path: Path, entry: Neuron) -> None:
             errors.append(moved(error, variable.expression, line, start))
     for mistake in errors:
         faults.inside((*path, "equations"), entry.equations, mistake)
-    conditions = {"threshold": entry.threshold, "refractory": entry.refractory}
-    for field, text in conditions.items():
+    for field, text in _conditions(entry).items():
         try:
-            expressions.check(text or "0", expressions.CODE_FUNCTIONS)
+            expressions.check(text, expressions.CODE_FUNCTIONS)
         except ExpressionError as error:
-            faults.inside((*path, field), text or "", error)
-    blocks = {(*path, "reset"): entry.reset or ""}
-    blocks |= {(*path, "run", slot): code for slot, code in entry.run.items()}
-    for place, code in blocks.items():
+            faults.inside((*path, *field), text, error)
+    for field, code in _blocks(entry).items():
         try:
             expressions.check_code(code)
         except ExpressionError as error:
-            faults.inside(place, code, error)
+            faults.inside((*path, *field), code, error)
+
+
+def _conditions(neuron: Neuron | NeuronModel) -> dict[tuple[str, ...], str]:
+    """Return the conditions of a neuron by their fields."""
+    found: dict[tuple[str, ...], str | None] = {
+        ("threshold",): neuron.threshold,
+        ("refractory",): neuron.refractory,
+        **{("events", event): text for event, text in neuron.events.items()},
+    }
+    return {field: text for field, text in found.items() if text is not None}
+
+
+def _blocks(neuron: Neuron | NeuronModel) -> dict[tuple[str, ...], str]:
+    """Return the blocks of code of a neuron by their fields."""
+    found: dict[tuple[str, ...], str | None] = {
+        ("reset",): neuron.reset,
+        **{("run", slot): code for slot, code in neuron.run.items()},
+        **{("on_event", event): code for event, code in neuron.on_event.items()},
+    }
+    return {field: code for field, code in found.items() if code is not None}
 
 
 def moved(error: ExpressionError, text: str, line: int, column: int) -> ExpressionError:
@@ -116,24 +148,19 @@ class _Code:
         self._shadowing()
         for name, declared in self.variables.items():
             self._equation(name, declared)
-        for field in ("threshold", "refractory"):
-            text = getattr(self.neuron, field)
-            if text is not None:
-                self._expression(text, self._path(field), text, 0, 0, set())
-        blocks = {"reset": self.neuron.reset, **self.neuron.run}
-        for slot, code in blocks.items():
-            if code is not None:
-                self._block(code, self._path("reset") if slot == "reset" else self._path(slot))
+        for field, text in _conditions(self.neuron).items():
+            self._expression(text, self._path(*field), text, 0, 0, set())
+        for field, code in _blocks(self.neuron).items():
+            self._block(code, self._path(*field))
         self._unused()
 
-    def _path(self, field: str) -> Path:
+    def _path(self, field: str, key: str | None = None) -> Path:
         if self.entry not in self.faults.network.neurons:
             return ("populations", self.population, "neuron")
-        entry = self.faults.network.neurons[self.entry]
-        if field in entry.run:
-            return ("neurons", self.entry, "run", field)
-        own = field in ("equations", "threshold", "reset", "refractory") and getattr(entry, field)
-        return ("neurons", self.entry, field if own else "model")
+        value = getattr(self.faults.network.neurons[self.entry], field)
+        if key is not None and key in value:
+            return ("neurons", self.entry, field, key)
+        return ("neurons", self.entry, field if key is None and value else "model")
 
     def _known(self) -> set[str]:
         return {*self.variables, *self.neuron.parameters, *self.set, *self.constants}

@@ -92,7 +92,7 @@ class Neuron(Section):
     """A neuron model: Brian2 equations and the code that Brian2 runs around them.
 
     `model` names a neuron of evsim's library; fields given here replace the library's, entries of
-    `run` and `parameters` one by one.
+    `run`, `events`, `on_event` and `parameters` one by one.
     """
 
     model: str | None = None
@@ -102,6 +102,8 @@ class Neuron(Section):
     refractory: str | None = None
     method: str | None = None
     run: dict[str, str] = {}
+    events: dict[Name, str] = {}
+    on_event: dict[Name, str] = {}
     parameters: dict[Name, Expression] = {}
 
 

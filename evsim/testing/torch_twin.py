@@ -66,6 +66,9 @@ def applies(plan: Plan) -> str | None:
     for name, projection in plan.projections.items():
         if not isinstance(projection.geometry, Conv | Dense):
             return f"there is no dense code for `{projection.geometry.kind}`, projection '{name}'"
+    for block in plan.blocks:
+        if block.event != "spike":
+            return f"it knows spikes only, not the event of '{block.name}'"
     if plan.streams:
         return f"there are no random numbers in it, which '{plan.streams[0][0]}' draws"
     return None

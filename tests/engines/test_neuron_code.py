@@ -91,3 +91,66 @@ def test_equations_hold_every_kind_of_variable():
     assert seen["run", "a", "level"] == 10
     assert seen["run", "a", "turns"] == 80
     assert seen["run", "a", "spike counts"].sum() > 20
+
+
+EVENTS = """
+  source: {equations: "x : 1", threshold: "(t_in_timesteps + i) % 4 == 0"}
+  cell:
+    equations: |
+      dv/dt = (drive - v)/(1*ms) : 1 (unless refractory)
+      drive : 1
+      n : 1
+      crossed : 1
+      at : second
+      high : boolean
+    threshold: v > 0.75 and n < 12
+    reset: v -= 0.5
+    refractory: 0.3*ms
+    run:
+      end: high = v > limit
+    events:
+      rise: v > limit and not high
+      even: n % 2 == 0
+    on_event:
+      rise: |
+        crossed += 1
+        at = t
+        v += 0.015625
+      even: |
+        n += 1 + crossed
+    parameters: {limit: 0.5}
+  ordered:
+    equations: "order : 1"
+    run: {start: order = 1}
+    threshold: "True"
+    reset: order = order*10 + 2
+    events: {early: order < 2, late: order > 2}
+    on_event: {early: order = order*10 + 3, late: order = 0}
+  onlooker:
+    equations: "n : 1"
+    events: {half: "n < 3", none: "n > 10"}
+    on_event: {half: n += 0.5*k}
+"""
+
+
+def test_events_of_a_neurons_own_run_in_brian2s_slots():
+    plan = plan_of(
+        EVENTS,
+        """
+  a: {shape: [3, 2, 2], neuron: source}
+  b: {shape: [3, 2, 2], neuron: cell, init: {drive: 0.4 + i/16, v: 0.125, n: i}}
+  c: {shape: [2], neuron: onlooker, init: {n: i}}
+  d: {shape: [2], neuron: ordered}
+""",
+        """
+projections: [{name: p, from: a, to: b.n, kind: one_to_one, weights: 1}]
+""",
+        phases="run: {steps: 60}",
+    )
+    seen = run(plan)
+    assert seen["run", "c", "n"].tolist() == [3, 4]
+    crossed = seen["run", "b", "crossed"]
+    assert crossed[0] == 0, "its drive is below the limit"
+    assert (crossed[3:] >= 1).all()
+    # Conditions are looked at after the threshold, their code runs after the reset.
+    assert seen["run", "d", "order"].tolist() == [123, 123]

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.build.plan import Plan, Population, Variable
+from evsim.build.plan import Block, Plan, Population, Variable
 
 Buffer = Literal["f", "d", "n", "b"]
 ALIGN = 16
@@ -102,7 +102,8 @@ class Layout:
         for all neurons: they become literals.
     sizes : elements of each buffer.
     grids : population -> order in memory.
-    events : (population, "") -> its spikes; (population, variable) -> its values that are not 0.
+    events : (population, "") -> its spikes; (population, variable) -> its values that are not 0;
+        `event_key` -> events that a neuron defines.
     guarded : (population, variable) -> slot for a copy of a variable that projections may only
         add to where its guard holds.
     event_count, start_count : elements of the event lists and of their starts.
@@ -163,8 +164,14 @@ def make_layout(plan: Plan) -> Layout:
     return Layout(slots, uniform, sizes, grids, events, guarded, event_count, start_count)
 
 
+def event_key(block: Block) -> tuple[str, str]:
+    """Return the key of the event list that a threshold fills or a reset follows."""
+    return (block.owner, "" if block.event == "spike" else f"event {block.event}")
+
+
 def _senders(plan: Plan) -> list[tuple[str, str]]:
     spiking = [(name, "") for name, p in plan.populations.items() if p.spikes]
+    spiking += [event_key(block) for block in plan.blocks if block.template == "threshold"]
     values = []
     for p in plan.projections.values():
         if p.sends == "value":
