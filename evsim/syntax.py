@@ -134,8 +134,8 @@ def assignments(code: str) -> Iterator[Assignment]:
             start += len(statement) + 1
 
 
-def check_code(code: str) -> None:
-    """Check every statement of a block of code.
+def check_code(code: str, functions: frozenset[str] = CODE_FUNCTIONS) -> None:
+    """Check every statement of a block of code, which may call `functions`.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def check_code(code: str) -> None:
     """
     for statement in assignments(code):
         try:
-            check(statement.expression, CODE_FUNCTIONS)
+            check(statement.expression, functions)
         except ExpressionError as error:
             column = error.column + statement.expression_column
             raise ExpressionError(error.message, column, statement.line, error.hint) from None

@@ -209,6 +209,8 @@ def _symbol(
             value = {"True": True, "False": False}.get(name, getattr(np, name, None))
             return Symbol("literal", name, value=value, kind=_kind(type(value)), shared=True)
         return Symbol("function", name)
+    if isinstance(variable, brian2.TimedArray):
+        return Symbol("array", name)
     if isinstance(variable, Function):
         return Symbol("function", name)
     if kind_of(name):

@@ -13,7 +13,14 @@ from evsim import models, units
 from evsim.build import brian2_compat as compat
 from evsim.build.capture import Unsupported, capture
 from evsim.build.faults import Faults, Path
-from evsim.build.plan import Block, NeuronCode, Population, Projection, Variable
+from evsim.build.plan import (
+    Block,
+    NeuronCode,
+    Population,
+    Projection,
+    TimedValues,
+    Variable,
+)
 from evsim.build.weights import draw, shared_shape, spread
 from evsim.errors import BuildError, Fault
 from evsim.spec import schema
@@ -25,6 +32,7 @@ def build_population(
     network: schema.Network,
     name: str,
     constants: Mapping[str, tuple[float, ...]],
+    arrays: Mapping[str, TimedValues],
     clock: Any,
     faults: Faults,
 ) -> tuple[Any, Any, dict[str, tuple[float, ...]]]:
@@ -33,7 +41,7 @@ def build_population(
     The group is None where Brian2 refuses the equations; `faults` then says why.
     """
     declared = network.populations[name]
-    code = _neuron_code(network, name, constants, faults)
+    code = _neuron_code(network, name, constants, arrays)
     size = int(np.prod(declared.shape))
     try:
         group = compat.neuron_group(name, size, code, clock)
@@ -83,7 +91,7 @@ def _neuron_code(
     network: schema.Network,
     name: str,
     constants: Mapping[str, tuple[float, ...]],
-    faults: Faults,
+    arrays: Mapping[str, TimedValues],
 ) -> NeuronCode:
     declared = network.populations[name]
     if declared.neuron is None:
@@ -121,6 +129,7 @@ def _neuron_code(
         drives=drives,
         events=dict(neuron.events),
         on_event=dict(neuron.on_event),
+        arrays={key: array for key, array in arrays.items() if key in used},
     )
 
 

@@ -75,10 +75,11 @@ def _check_events(faults: Faults, path: Path, entry: Neuron) -> None:
 
 def _check_text(faults: Faults, path: Path, entry: Neuron) -> None:
     """Check the syntax of a neuron whose names cannot be resolved."""
+    functions = expressions.CODE_FUNCTIONS | frozenset(faults.network.arrays)
     declared, errors = read_equations(entry.equations)
     for variable in declared.values():
         try:
-            expressions.check(variable.expression or "0", expressions.CODE_FUNCTIONS)
+            expressions.check(variable.expression or "0", functions)
         except ExpressionError as error:
             start, line = variable.expression_column, variable.expression_line
             errors.append(moved(error, variable.expression, line, start))
@@ -86,12 +87,12 @@ def _check_text(faults: Faults, path: Path, entry: Neuron) -> None:
         faults.inside((*path, "equations"), entry.equations, mistake)
     for field, text in _conditions(entry).items():
         try:
-            expressions.check(text, expressions.CODE_FUNCTIONS)
+            expressions.check(text, functions)
         except ExpressionError as error:
             faults.inside((*path, *field), text, error)
     for field, code in _blocks(entry).items():
         try:
-            expressions.check_code(code)
+            expressions.check_code(code, functions)
         except ExpressionError as error:
             faults.inside((*path, *field), code, error)
 
@@ -142,6 +143,7 @@ class _Code:
         self.constants = network.protocol.constants
         self.entry = network.populations[population].neuron or ""
         self.special = {"not_refractory", "lastspike"} if self.neuron.refractory else set()
+        self.functions = expressions.CODE_FUNCTIONS | frozenset(network.arrays)
         self.used: set[str] = set()
 
     def check(self) -> None:
@@ -168,7 +170,7 @@ class _Code:
     def _shadowing(self) -> None:
         path = self._path("equations")
         for name, declared in self.variables.items():
-            meaning = built_in(name)
+            meaning = self._meaning(name)
             if meaning is None and name in self.neuron.parameters:
                 meaning = f"a parameter of neuron '{self.entry}'"
             if meaning:
@@ -190,8 +192,12 @@ class _Code:
                 message = f"'{name}' is a variable of population '{self.population}'."
                 self.faults.add(place, message, hint, key=True)
 
+    def _meaning(self, name: str) -> str | None:
+        """Return what a name means to all neurons, or None."""
+        return f"the array '{name}'" if name in self.faults.network.arrays else built_in(name)
+
     def _refuse_built_in(self, path: Path, what: str, name: str) -> None:
-        if meaning := built_in(name):
+        if meaning := self._meaning(name):
             message = f"{what.capitalize()} '{name}' would hide {meaning}."
             self.faults.add(path, message, "choose another name", key=True)
 
@@ -211,11 +217,13 @@ class _Code:
     ) -> None:
         """Check an expression that begins at `line` and `column` of the text `whole`."""
         try:
-            expressions.check(text, expressions.CODE_FUNCTIONS)
+            expressions.check(text, self.functions)
             for name, at in expressions.names(text).items():
                 self.used.add(name)
                 if name not in local and not self._defined(name):
                     hint = nearest(name, self._known() | local)
+                    if name in self.faults.network.arrays:
+                        hint = f"an array is read as '{name}(t)' or '{name}(t, i)'"
                     raise ExpressionError(f"undefined name '{name}'", at, hint=hint)
         except ExpressionError as error:
             self._at(path, whole, moved(error, text, line, column))
@@ -249,7 +257,7 @@ class _Code:
             return ""
         if name in self.neuron.parameters or name in self.set or name in self.constants:
             return f"'{name}' is not a variable of the neuron and cannot be assigned"
-        if meaning := built_in(name):
+        if meaning := self._meaning(name):
             return f"'{name}' would hide {meaning}"
         return "" if operator == "=" else f"undefined name '{name}'"
 

@@ -69,6 +69,8 @@ def applies(plan: Plan) -> str | None:
     for block in plan.blocks:
         if block.event != "spike":
             return f"it knows spikes only, not the event of '{block.name}'"
+    for name in plan.arrays:
+        return f"it reads no values over time, such as the array '{name}'"
     if plan.streams:
         return f"there are no random numbers in it, which '{plan.streams[0][0]}' draws"
     return None

@@ -9,7 +9,7 @@ neighbours.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -107,6 +107,7 @@ class Layout:
     guarded : (population, variable) -> slot for a copy of a variable that projections may only
         add to where its guard holds.
     event_count, start_count : elements of the event lists and of their starts.
+    arrays : name -> offset in the buffer of arrays over time.
     """
 
     slots: Mapping[tuple[str, str], Slot]
@@ -117,6 +118,7 @@ class Layout:
     guarded: Mapping[tuple[str, str], Slot]
     event_count: int
     start_count: int
+    arrays: Mapping[str, int] = field(default_factory=dict)
 
 
 def buffer_of(variable: Variable) -> Buffer:
@@ -161,7 +163,10 @@ def make_layout(plan: Plan) -> Layout:
         events[sender] = Events(event_count, start_count)
         event_count += _aligned(grids[sender[0]].size)
         start_count += grids[sender[0]].places + 1
-    return Layout(slots, uniform, sizes, grids, events, guarded, event_count, start_count)
+    sizes_of_arrays = [array.values.size for array in plan.arrays.values()]
+    offsets = np.cumsum([0, *sizes_of_arrays]).tolist()
+    arrays = dict(zip(plan.arrays, offsets, strict=False))
+    return Layout(slots, uniform, sizes, grids, events, guarded, event_count, start_count, arrays)
 
 
 def event_key(block: Block) -> tuple[str, str]:

@@ -29,7 +29,7 @@ from {functions} import exp, expm1, log, tanh
 import numpy as np
 from numpy import ceil, floor
 from numba import njit
-from evsim.engines.fused.helpers import clip, modulo, sign, timestep
+from evsim.engines.fused.helpers import clip, modulo, sign, timestep, value_at
 from evsim.engines.counts import binomial, poisson
 from evsim.engines.random import normal, uniform as chance, {uniform} as uniform
 from evsim.engines.fused.vector import add_scaled, gather_rows, gather_scaled, gather_slice
@@ -100,7 +100,7 @@ def fourth(x):
 SHORTEST_LOOP = 16
 """Channels of which a loop over one place's channels is a multiple, to be worth it."""
 
-STATE = "f, d, n, b, m, w, links"
+STATE = "f, d, n, b, m, w, links, arrays"
 EVENTS = "flags, events, starts, counts, tile, marks, queue"
 KEPT = "record, kept, kept_at, kept_end, kept_count"
 

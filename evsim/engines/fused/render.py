@@ -90,10 +90,20 @@ def literal(value: float | int | bool) -> Term:
 
 
 class Renderer:
-    """Renders expressions whose names `resolve` turns into terms."""
+    """Renders expressions.
 
-    def __init__(self, resolve: Callable[[str], Term]):
-        self.resolve = resolve
+    Parameters
+    ----------
+    resolve : turns a name into a term.
+    read : turns an array's name and the terms of its arguments into a term, or gives None.
+    """
+
+    def __init__(
+        self,
+        resolve: Callable[[str], Term],
+        read: Callable[[str, list[Term]], Term | None] = lambda name, args: None,
+    ):
+        self.resolve, self.read = resolve, read
 
     def expression(self, text: str) -> Term:
         """Return the source of a captured expression."""
@@ -168,6 +178,8 @@ class Renderer:
     def _call(self, node: ast.Call) -> Term:
         assert isinstance(node.func, ast.Name)
         name, args = node.func.id, [self._node(a) for a in node.args]
+        if (value := self.read(name, args)) is not None:
+            return value
         if name not in FUNCTIONS:
             raise EngineError(f"The function '{name}' has no fused form.")
         if name == "int":
