@@ -126,7 +126,7 @@ def resume(
         if until_epochs is not None:
             overrides.append(f"protocol.epochs={until_epochs}")
         network = parse(found.network, overrides)
-        plan = build(network)
+        plan = build(network, _beside(found))
         checkpoint = read_checkpoint(_checkpoints(found))
         if checkpoint.fingerprint != plan.fingerprint:
             raise RecordingError(

@@ -24,7 +24,9 @@ NUMPY_FUNCTIONS = frozenset(
         "int", "log", "log10", "log1p", "sign", "sin", "sinh", "sqrt", "tan", "tanh",
     }
 )  # fmt: skip
-CODE_FUNCTIONS = NUMPY_FUNCTIONS | {"exprel", "rand", "randn", "poisson", "timestep"}
+CODE_FUNCTIONS = NUMPY_FUNCTIONS | {
+    "binomial", "exprel", "rand", "randn", "poisson", "timestep",
+}  # fmt: skip
 """Functions that neuron and plasticity code may call: those of Brian2."""
 
 _ASSIGNMENT = re.compile(r"^(\s*)([A-Za-z_]\w*)(\s*)(\+=|-=|\*\*=|\*=|//=|/=|%=|=(?!=))(.*)$")
@@ -132,8 +134,8 @@ def assignments(code: str) -> Iterator[Assignment]:
             start += len(statement) + 1
 
 
-def check_code(code: str) -> None:
-    """Check every statement of a block of code.
+def check_code(code: str, functions: frozenset[str] = CODE_FUNCTIONS) -> None:
+    """Check every statement of a block of code, which may call `functions`.
 
     Raises
     ------
@@ -141,7 +143,7 @@ def check_code(code: str) -> None:
     """
     for statement in assignments(code):
         try:
-            check(statement.expression, CODE_FUNCTIONS)
+            check(statement.expression, functions)
         except ExpressionError as error:
             column = error.column + statement.expression_column
             raise ExpressionError(error.message, column, statement.line, error.hint) from None

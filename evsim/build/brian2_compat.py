@@ -23,12 +23,13 @@ if "pylab" not in sys.modules:
     del sys.modules["pylab"]
 import brian2
 import numpy as np
-from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
+from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS, Function
 from brian2.units.fundamentalunits import get_or_create_dimension
 from brian2.utils.stringtools import get_identifiers
+from numpy.typing import NDArray
 
 from evsim import units
-from evsim.build.plan import Kind, NeuronCode, SynapseCode, Variable
+from evsim.build.plan import Kind, NeuronCode, SynapseCode, TimedValues, Variable
 
 brian2.BrianLogger.suppress_hierarchy("brian2.stateupdaters.base")
 logging.getLogger("brian2").setLevel(logging.ERROR)
@@ -46,7 +47,28 @@ _preferences = threading.RLock()
 """Brian2's preferences are global: one thread changes them at a time."""
 
 
-def quantity(value: float, dimensions: tuple[float, ...]) -> Any:
+def _undefined(*arguments: Any) -> Any:
+    raise NotImplementedError("what runs the code says how it is computed")
+
+
+COUNTS = {
+    name: Function(_undefined, arg_units=[1] * count, return_unit=1, return_type="integer")
+    for name, count in (("_poisson_at", 2), ("_binomial_at", 3))
+}
+"""Functions of a chance and of the arguments of `poisson` or `binomial`, see `draws`."""
+
+BINOMIAL = Function(
+    _undefined,
+    arg_units=[1, 1],
+    return_unit=1,
+    return_type="integer",
+    stateless=False,
+    auto_vectorise=True,
+)
+"""`binomial(n, p)` as code calls it; Brian2's own has an n and a p that are fixed beforehand."""
+
+
+def quantity(value: float | NDArray[np.float64], dimensions: tuple[float, ...]) -> Any:
     """Return a Brian2 quantity from an SI value and its dimensions."""
     return brian2.Quantity(value, dim=get_or_create_dimension(list(dimensions)))
 
@@ -97,6 +119,21 @@ def declaration(variable: Variable) -> str:
     return f"{variable.name} : {unit}" + (" (shared)" if variable.shared else "")
 
 
+def time_resolution(dt: float, step: float) -> tuple[float, int]:
+    """Return `epsilon` and `finer` of `TimedValues` for a clock of `step` seconds.
+
+    Compiled code of Brian2 has `dt` with 18 decimals.
+    """
+    finer = importlib.import_module("brian2.input.timedarray")._find_K(step, dt)
+    return float(f"{dt:.18f}") / finer, finer
+
+
+def timed_array(array: TimedValues) -> Any:
+    """Return Brian2's TimedArray of an array."""
+    values = quantity(array.values, array.dimensions)
+    return brian2.TimedArray(values, dt=array.dt * brian2.second, name=f"array_{array.name}")
+
+
 def neuron_group(
     name: str, size: int, code: NeuronCode, clock: Any, extra: Iterable[str] = ()
 ) -> Any:
@@ -112,9 +149,16 @@ def neuron_group(
         refractory=_refractory(code),
         clock=clock,
         name=name,
-        namespace=namespace(code.namespace),
+        namespace={
+            "binomial": BINOMIAL,
+            **namespace(code.namespace),
+            **{name: timed_array(array) for name, array in code.arrays.items()},
+        },
+        events=dict(code.events),
         **({"method": code.method} if code.method else {}),
     )
+    for event, text in code.on_event.items():
+        group.run_on_event(event, text)
     if group.subexpression_updater is not None:
         # Brian2 numbers this name by what else it has made; streams are named by it.
         group.subexpression_updater._name = f"{name}_subexpression_update"

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 
 from evsim import expressions, models
 from evsim.build import brian2_compat as compat
+from evsim.build.arrays import check_columns, digests, read_arrays
 from evsim.build.faults import Faults
 from evsim.build.phases import build_phases, constant_dimensions
-from evsim.build.plan import Plan, Population, Projection, SynapseCode
+from evsim.build.plan import Plan, Population, Projection, SynapseCode, TimedValues
 from evsim.build.populations import build_population, capture_blocks, mark_written
 from evsim.build.projections import build_projections
 from evsim.build.rules import build_rules
@@ -24,8 +26,12 @@ from evsim.build.weights import round_to_grid
 from evsim.spec import schema
 
 
-def build(network: schema.Network) -> Plan:
+def build(network: schema.Network, folder: Path | None = None) -> Plan:
     """Return the Plan of a network.
+
+    Parameters
+    ----------
+    folder : that paths of `arrays` start from; by default that of the network file.
 
     Raises
     ------
@@ -33,10 +39,12 @@ def build(network: schema.Network) -> Plan:
     """
     faults = Faults(network)
     dimensions = constant_dimensions(network)
+    arrays = read_arrays(network, folder or Path(network.source.name).parent, faults)
+    faults.check()
     clock = compat.clock(network.dt, "evsim_clock")
     populations, groups, known = {}, [], {}
     for name in network.populations:
-        population, group, dims = build_population(network, name, dimensions, clock, faults)
+        population, group, dims = build_population(network, name, dimensions, arrays, clock, faults)
         if group is not None:
             populations[name], known[name] = population, dims
             groups.append(group)
@@ -44,6 +52,7 @@ def build(network: schema.Network) -> Plan:
     codes, synapses = _synapses(network, known, dimensions, groups, clock, faults)
     faults.check()
     blocks = capture_blocks(network, groups, populations, synapses, faults)
+    check_columns(blocks, populations, faults)
     faults.check()
     projections, parameters = build_projections(
         network, populations, known, codes, synapses, blocks, faults
@@ -85,7 +94,7 @@ def build(network: schema.Network) -> Plan:
         inputs=inputs,
         parameters={k: round_to_grid(v, grid).astype(dtype) for k, v in parameters.items()},
         weight_grid=grid,
-        fingerprint=_fingerprint(network),
+        fingerprint=_fingerprint(network, arrays),
         constants=dimensions,
         kept=tuple(_kept(projections, key) for key in network.protocol.keep),
     )
@@ -145,11 +154,12 @@ def _columns(
     return tuple(dict.fromkeys(columns))
 
 
-def _fingerprint(network: schema.Network) -> str:
+def _fingerprint(network: schema.Network, arrays: Mapping[str, TimedValues]) -> str:
     """Return a hash of what decides a run's numbers: not recording, not how long it goes on."""
     content = network.model_dump(mode="json", exclude={"record": True, "protocol": {"epochs"}})
     for name, population in network.populations.items():
         if population.neuron is not None:
             content[f"neuron of {name}"] = dataclasses.asdict(models.neuron(network, name))
+    content["content of arrays"] = digests(arrays.values())
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

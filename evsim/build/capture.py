@@ -26,7 +26,7 @@ from brian2.core.variables import (
 from brian2.devices.device import RuntimeDevice
 from brian2.utils.stringtools import get_identifiers
 
-from evsim.build.brian2_compat import CONSTANTS
+from evsim.build.brian2_compat import CONSTANTS, COUNTS
 from evsim.build.draws import kind_of, name_draws
 from evsim.build.plan import Block, Kind, Statement, Symbol
 
@@ -34,7 +34,8 @@ TEMPLATES = frozenset({"stateupdate", "threshold", "reset", "synapses"})
 QUEUES = frozenset({"synapses_initialise_queue", "synapses_push_spikes"})
 """Templates without code of the network's: what engines do in their own way."""
 
-CLOCK = frozenset({"t", "dt", "t_in_timesteps"})
+CLOCK = {"t": "t", "dt": "dt", "timestep": "t_in_timesteps"}
+"""Variables of Brian2's clock, and what code calls them."""
 
 
 class Unsupported(Exception):
@@ -60,7 +61,7 @@ class _Recorder(RuntimeDevice):  # type: ignore[misc]
         self.compiles = compiles
 
     def code_object(self, **description: Any) -> Any:
-        description["draws"] = name_draws(description)
+        description["draws"] = name_draws(description, COUNTS)
         self.recorded.append(description)
         if not self.compiles:
             return _Described()
@@ -168,7 +169,14 @@ def _block(item: Any, description: Mapping[str, Any]) -> Block:
         symbols=symbols,
         guards=guards,
         refractory=bool(keywords.get("_uses_refractory")),
+        event=_event(keywords),
     )
+
+
+def _event(keywords: Mapping[str, Any]) -> str:
+    """Return the event of a threshold or reset, after which Brian2 names the list `_EVENTspace`."""
+    space = keywords.get("eventspace_variable")
+    return "spike" if space is None else space.name.removeprefix("_").removesuffix("space")
 
 
 def _guards(written: set[str], variables: Mapping[str, Any], override: set[str]) -> dict[str, str]:
@@ -215,6 +223,8 @@ def _symbol(
             value = {"True": True, "False": False}.get(name, getattr(np, name, None))
             return Symbol("literal", name, value=value, kind=_kind(type(value)), shared=True)
         return Symbol("function", name)
+    if isinstance(variable, brian2.TimedArray):
+        return Symbol("array", name)
     if isinstance(variable, Function):
         return Symbol("function", name)
     if kind_of(name):
@@ -225,7 +235,7 @@ def _symbol(
     if not isinstance(variable, ArrayVariable):
         raise Unsupported(f"variable '{name}' has the unknown type {type(variable).__name__}")
     if variable.name in CLOCK and hasattr(variable.owner, "dt_"):
-        return Symbol("clock", variable.name, kind=kind, shared=True)
+        return Symbol("clock", CLOCK[variable.name], kind=kind, shared=True)
     if variable.name == "i" and variable.read_only:
         return Symbol("index", "i", kind="integer")
     side = {"_presynaptic_idx": "pre", "_postsynaptic_idx": "post"}.get(indices[name], "")

@@ -78,12 +78,13 @@ class Symbol:
     ----------
     role : "state" (a population's variable), "local", "literal" (value known at compile time),
         "clock" (`t`, `dt`, `t_in_timesteps`), "index" (`i`), "random" (a fresh number for every
-        step and neuron, see `draws`), or "function".
+        step and neuron, see `draws`), "array" (values over time, called with a time), or
+        "function".
     side : for "state" in synaptic code, "pre", "post" or "synapse"; else "".
     variable : name of the variable on that side.
     """
 
-    role: Literal["state", "local", "literal", "clock", "index", "random", "function"]
+    role: Literal["state", "local", "literal", "clock", "index", "random", "array", "function"]
     variable: str = ""
     side: str = ""
     kind: Kind = "float"
@@ -104,6 +105,7 @@ class Block:
     code : abstract code, for people.
     scalar, vector : statements that run once, and once per neuron.
     guards : variable -> boolean variable that must hold for a write (Brian2's conditional write).
+    event : what the code of a threshold finds, and a reset's code follows.
     """
 
     name: str
@@ -117,6 +119,32 @@ class Block:
     symbols: Mapping[str, Symbol]
     guards: Mapping[str, str] = field(default_factory=dict)
     refractory: bool = False
+    event: str = "spike"
+
+
+@dataclass(frozen=True, eq=False)
+class TimedValues:
+    """Values over time that neuron code reads: Brian2's TimedArray.
+
+    Attributes
+    ----------
+    values : (time,) or (time, column), SI units.
+    dt : seconds between two times.
+    dimensions : of the values.
+    epsilon, finer : time t belongs to row int((t/epsilon + 0.5)/finer), limited to those there are.
+    """
+
+    name: str
+    values: NDArray[np.float64]
+    dt: float
+    dimensions: tuple[float, ...]
+    epsilon: float
+    finer: int
+
+    @property
+    def columns(self) -> int:
+        """Number of values at a time."""
+        return self.values.shape[1] if self.values.ndim == 2 else 1
 
 
 @dataclass(frozen=True)
@@ -135,6 +163,9 @@ class NeuronCode:
     run: Mapping[str, str]
     namespace: Mapping[str, tuple[float, tuple[float, ...]]]
     drives: Mapping[str, tuple[float, ...]]
+    events: Mapping[str, str] = field(default_factory=dict)
+    on_event: Mapping[str, str] = field(default_factory=dict)
+    arrays: Mapping[str, TimedValues] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -384,6 +415,12 @@ class Plan:
         """All code that runs in steps: of neurons, and of synapses at spikes."""
         pathways = [p for projection in self.projections.values() for p in projection.pathways]
         return (*self.blocks, *(p.block for p in pathways if p.block is not None))
+
+    @property
+    def arrays(self) -> dict[str, TimedValues]:
+        """The arrays that neuron code reads, by name."""
+        codes = [p.neuron for p in self.populations.values() if p.neuron is not None]
+        return {name: array for code in codes for name, array in code.arrays.items()}
 
     @property
     def streams(self) -> tuple[tuple[str, str], ...]:

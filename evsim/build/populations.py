@@ -13,18 +13,26 @@ from evsim import models, units
 from evsim.build import brian2_compat as compat
 from evsim.build.capture import Unsupported, capture
 from evsim.build.faults import Faults, Path
-from evsim.build.plan import Block, NeuronCode, Population, Projection, Variable
+from evsim.build.plan import (
+    Block,
+    NeuronCode,
+    Population,
+    Projection,
+    TimedValues,
+    Variable,
+)
 from evsim.build.weights import draw, shared_shape, spread
 from evsim.errors import BuildError, Fault
 from evsim.spec import schema
 
-RESERVED = frozenset({"i", "N", "t", "dt", "t_in_timesteps", "_spikespace"})
+RESERVED = frozenset({"i", "N", "t", "dt", "t_in_timesteps"})
 
 
 def build_population(
     network: schema.Network,
     name: str,
     constants: Mapping[str, tuple[float, ...]],
+    arrays: Mapping[str, TimedValues],
     clock: Any,
     faults: Faults,
 ) -> tuple[Any, Any, dict[str, tuple[float, ...]]]:
@@ -33,7 +41,7 @@ def build_population(
     The group is None where Brian2 refuses the equations; `faults` then says why.
     """
     declared = network.populations[name]
-    code = _neuron_code(network, name, constants, faults)
+    code = _neuron_code(network, name, constants, arrays)
     size = int(np.prod(declared.shape))
     try:
         group = compat.neuron_group(name, size, code, clock)
@@ -66,6 +74,7 @@ def _is_state(group: Any, name: str, variable: Any) -> bool:
         and variable.owner.name == group.name
         and type(variable).__name__ == "ArrayVariable"
         and name not in RESERVED
+        and not name.startswith("_")
     )
 
 
@@ -78,25 +87,11 @@ def _equations_path(network: schema.Network, population: str) -> Path:
     return (*path, "equations") if neuron.equations else (*path, "model")
 
 
-def _path_of(network: schema.Network, population: str, word: str) -> Path:
-    """Return where a population's neuron in the file uses a name first."""
-    path = _equations_path(network, population)
-    neuron = network.neurons.get(str(network.populations[population].neuron))
-    if neuron is None:
-        return path
-    texts: dict[Path, str | None] = {("run", slot): text for slot, text in neuron.run.items()}
-    texts |= {(key,): getattr(neuron, key) for key in ("threshold", "reset", "refractory")}
-    for key, text in texts.items():
-        if word in compat.identifiers(text):
-            return (*path[:2], *key)
-    return path
-
-
 def _neuron_code(
     network: schema.Network,
     name: str,
     constants: Mapping[str, tuple[float, ...]],
-    faults: Faults,
+    arrays: Mapping[str, TimedValues],
 ) -> NeuronCode:
     declared = network.populations[name]
     if declared.neuron is None:
@@ -108,16 +103,11 @@ def _neuron_code(
         neuron.reset,
         neuron.refractory,
         *neuron.run.values(),
+        *neuron.events.values(),
+        *neuron.on_event.values(),
     )
     used = compat.identifiers(*texts)
     own = set(models.variables(neuron))
-    for random in sorted({"poisson", "binomial"} & used - own):
-        faults.add(
-            _path_of(network, name, random),
-            f"Random '{random}' in neuron code cannot be run yet.",
-            "use rand() or randn()",
-            random,
-        )
     parameters = {**neuron.parameters, **declared.set}
     values = {}
     for key, text in parameters.items():
@@ -137,6 +127,9 @@ def _neuron_code(
         run=dict(neuron.run),
         namespace=values,
         drives=drives,
+        events=dict(neuron.events),
+        on_event=dict(neuron.on_event),
+        arrays={key: array for key, array in arrays.items() if key in used},
     )
 
 
@@ -179,6 +172,19 @@ def _variable(
     )
 
 
+def _code_fields(neuron: schema.Neuron | None) -> dict[str, Path]:
+    """Return the fields that hold the code of Brian2's objects, by the ends of their names."""
+    if neuron is None:
+        return {}
+    found: dict[str, Path] = {slot: ("run", slot) for slot in neuron.run}
+    found |= {f"{event}_thresholder": ("events", event) for event in neuron.events}
+    found |= {f"{event}_resetter": ("on_event", event) for event in neuron.on_event}
+    for suffix, field in (("spike_thresholder", "threshold"), ("spike_resetter", "reset")):
+        if getattr(neuron, field):
+            found[suffix] = (field,)
+    return found
+
+
 def capture_blocks(
     network: schema.Network,
     groups: list[Any],
@@ -202,13 +208,8 @@ def capture_blocks(
     for name in populations:
         path = _equations_path(network, name)
         neuron = network.populations[name].neuron
-        code = populations[name].neuron
-        for slot in code.run if code else ():
-            inside = neuron in network.neurons and slot in network.neurons[neuron].run
-            origins[f"{name}_{slot}"] = ("neurons", neuron, "run", slot) if inside else path
-        for suffix, field in (("spike_thresholder", "threshold"), ("spike_resetter", "reset")):
-            inside = neuron in network.neurons and getattr(network.neurons[neuron], field)
-            origins[f"{name}_{suffix}"] = ("neurons", neuron, field) if inside else path
+        for suffix, field in _code_fields(network.neurons.get(str(neuron))).items():
+            origins[f"{name}_{suffix}"] = ("neurons", neuron, *field)
         for suffix in ("", "_stateupdater", "_subexpression_update"):
             origins[f"{name}{suffix}"] = path
 

@@ -66,6 +66,8 @@ def neuron(network: _Network, population: str) -> NeuronModel:
         refractory=entry.refractory or base.refractory,
         method=entry.method or base.method,
         run={**base.run, **entry.run},
+        events={**base.events, **entry.events},
+        on_event={**base.on_event, **entry.on_event},
         parameters={**base.parameters, **entry.parameters},
         reference=base.reference,
     )

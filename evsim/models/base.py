@@ -34,6 +34,7 @@ class NeuronModel:
     threshold, reset, refractory : conditions and code; None where there is none.
     method : integrator; None leaves the choice to Brian2.
     run : Brian2 slot -> code that runs there in every step.
+    events, on_event : event -> its condition, and the code that runs where it holds.
     parameters : name -> quantity as text.
     reference : the publication that the model follows.
     """
@@ -44,6 +45,8 @@ class NeuronModel:
     refractory: str | None = None
     method: str | None = None
     run: Mapping[str, str] = field(default_factory=dict)
+    events: Mapping[str, str] = field(default_factory=dict)
+    on_event: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
     reference: str = ""
 

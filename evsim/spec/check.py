@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evsim.errors import Fault
+from evsim.spec.arrays import check_arrays
 from evsim.spec.faults import Faults, Scope
 from evsim.spec.neurons import check_neurons
 from evsim.spec.plasticity import check_plasticity
@@ -22,6 +23,7 @@ def check(network: Network) -> list[Fault]:
     """Return every contradiction in `network`; empty where there is none."""
     faults, scope = Faults(network), Scope(network)
     check_data(faults, scope)
+    check_arrays(faults)
     check_neurons(faults, scope)
     check_populations(faults, scope)
     check_projections(faults, scope)

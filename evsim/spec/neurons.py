@@ -45,6 +45,7 @@ def check_neurons(faults: Faults, scope: Scope) -> None:
             if slot not in SLOTS:
                 hint = nearest(slot, SLOTS)
                 faults.add((*path, "run", slot), f"Unknown slot '{slot}'.", hint, key=True)
+        _check_events(faults, path, entry)
         if entry.method is not None and entry.method not in METHODS:
             faults.unknown((*path, "method"), "integration method", entry.method, METHODS)
         for parameter, text in entry.parameters.items():
@@ -58,30 +59,62 @@ def check_neurons(faults: Faults, scope: Scope) -> None:
             _Code(faults, scope, population).check()
 
 
+def _check_events(faults: Faults, path: Path, entry: Neuron) -> None:
+    base = models.neuron_model(entry.model) if entry.model else NeuronModel("")
+    known = {*base.events, *entry.events}
+    if "spike" in entry.events:
+        hint = "write the condition as `threshold`, the code as `reset`"
+        message = "'spike' is the event that `threshold` stands for."
+        faults.add((*path, "events", "spike"), message, hint, key=True)
+    for event in entry.on_event:
+        if event not in known:
+            message = f"'{event}' has code but no condition in `events`."
+            hint = "write it as `reset`" if event == "spike" else nearest(event, known)
+            faults.add((*path, "on_event", event), message, hint, key=True)
+
+
 def _check_text(faults: Faults, path: Path, entry: Neuron) -> None:
     """Check the syntax of a neuron whose names cannot be resolved."""
+    functions = expressions.CODE_FUNCTIONS | frozenset(faults.network.arrays)
     declared, errors = read_equations(entry.equations)
     for variable in declared.values():
         try:
-            expressions.check(variable.expression or "0", expressions.CODE_FUNCTIONS)
+            expressions.check(variable.expression or "0", functions)
         except ExpressionError as error:
             start, line = variable.expression_column, variable.expression_line
             errors.append(moved(error, variable.expression, line, start))
     for mistake in errors:
         faults.inside((*path, "equations"), entry.equations, mistake)
-    conditions = {"threshold": entry.threshold, "refractory": entry.refractory}
-    for field, text in conditions.items():
+    for field, text in _conditions(entry).items():
         try:
-            expressions.check(text or "0", expressions.CODE_FUNCTIONS)
+            expressions.check(text, functions)
         except ExpressionError as error:
-            faults.inside((*path, field), text or "", error)
-    blocks = {(*path, "reset"): entry.reset or ""}
-    blocks |= {(*path, "run", slot): code for slot, code in entry.run.items()}
-    for place, code in blocks.items():
+            faults.inside((*path, *field), text, error)
+    for field, code in _blocks(entry).items():
         try:
-            expressions.check_code(code)
+            expressions.check_code(code, functions)
         except ExpressionError as error:
-            faults.inside(place, code, error)
+            faults.inside((*path, *field), code, error)
+
+
+def _conditions(neuron: Neuron | NeuronModel) -> dict[tuple[str, ...], str]:
+    """Return the conditions of a neuron by their fields."""
+    found: dict[tuple[str, ...], str | None] = {
+        ("threshold",): neuron.threshold,
+        ("refractory",): neuron.refractory,
+        **{("events", event): text for event, text in neuron.events.items()},
+    }
+    return {field: text for field, text in found.items() if text is not None}
+
+
+def _blocks(neuron: Neuron | NeuronModel) -> dict[tuple[str, ...], str]:
+    """Return the blocks of code of a neuron by their fields."""
+    found: dict[tuple[str, ...], str | None] = {
+        ("reset",): neuron.reset,
+        **{("run", slot): code for slot, code in neuron.run.items()},
+        **{("on_event", event): code for event, code in neuron.on_event.items()},
+    }
+    return {field: code for field, code in found.items() if code is not None}
 
 
 def moved(error: ExpressionError, text: str, line: int, column: int) -> ExpressionError:
@@ -110,30 +143,26 @@ class _Code:
         self.constants = network.protocol.constants
         self.entry = network.populations[population].neuron or ""
         self.special = {"not_refractory", "lastspike"} if self.neuron.refractory else set()
+        self.functions = expressions.CODE_FUNCTIONS | frozenset(network.arrays)
         self.used: set[str] = set()
 
     def check(self) -> None:
         self._shadowing()
         for name, declared in self.variables.items():
             self._equation(name, declared)
-        for field in ("threshold", "refractory"):
-            text = getattr(self.neuron, field)
-            if text is not None:
-                self._expression(text, self._path(field), text, 0, 0, set())
-        blocks = {"reset": self.neuron.reset, **self.neuron.run}
-        for slot, code in blocks.items():
-            if code is not None:
-                self._block(code, self._path("reset") if slot == "reset" else self._path(slot))
+        for field, text in _conditions(self.neuron).items():
+            self._expression(text, self._path(*field), text, 0, 0, set())
+        for field, code in _blocks(self.neuron).items():
+            self._block(code, self._path(*field))
         self._unused()
 
-    def _path(self, field: str) -> Path:
+    def _path(self, field: str, key: str | None = None) -> Path:
         if self.entry not in self.faults.network.neurons:
             return ("populations", self.population, "neuron")
-        entry = self.faults.network.neurons[self.entry]
-        if field in entry.run:
-            return ("neurons", self.entry, "run", field)
-        own = field in ("equations", "threshold", "reset", "refractory") and getattr(entry, field)
-        return ("neurons", self.entry, field if own else "model")
+        value = getattr(self.faults.network.neurons[self.entry], field)
+        if key is not None and key in value:
+            return ("neurons", self.entry, field, key)
+        return ("neurons", self.entry, field if key is None and value else "model")
 
     def _known(self) -> set[str]:
         return {*self.variables, *self.neuron.parameters, *self.set, *self.constants}
@@ -141,7 +170,7 @@ class _Code:
     def _shadowing(self) -> None:
         path = self._path("equations")
         for name, declared in self.variables.items():
-            meaning = built_in(name)
+            meaning = self._meaning(name)
             if meaning is None and name in self.neuron.parameters:
                 meaning = f"a parameter of neuron '{self.entry}'"
             if meaning:
@@ -163,8 +192,12 @@ class _Code:
                 message = f"'{name}' is a variable of population '{self.population}'."
                 self.faults.add(place, message, hint, key=True)
 
+    def _meaning(self, name: str) -> str | None:
+        """Return what a name means to all neurons, or None."""
+        return f"the array '{name}'" if name in self.faults.network.arrays else built_in(name)
+
     def _refuse_built_in(self, path: Path, what: str, name: str) -> None:
-        if meaning := built_in(name):
+        if meaning := self._meaning(name):
             message = f"{what.capitalize()} '{name}' would hide {meaning}."
             self.faults.add(path, message, "choose another name", key=True)
 
@@ -184,11 +217,13 @@ class _Code:
     ) -> None:
         """Check an expression that begins at `line` and `column` of the text `whole`."""
         try:
-            expressions.check(text, expressions.CODE_FUNCTIONS)
+            expressions.check(text, self.functions)
             for name, at in expressions.names(text).items():
                 self.used.add(name)
                 if name not in local and not self._defined(name):
                     hint = nearest(name, self._known() | local)
+                    if name in self.faults.network.arrays:
+                        hint = f"an array is read as '{name}(t)' or '{name}(t, i)'"
                     raise ExpressionError(f"undefined name '{name}'", at, hint=hint)
         except ExpressionError as error:
             self._at(path, whole, moved(error, text, line, column))
@@ -222,7 +257,7 @@ class _Code:
             return ""
         if name in self.neuron.parameters or name in self.set or name in self.constants:
             return f"'{name}' is not a variable of the neuron and cannot be assigned"
-        if meaning := built_in(name):
+        if meaning := self._meaning(name):
             return f"'{name}' would hide {meaning}"
         return "" if operator == "=" else f"undefined name '{name}'"
 

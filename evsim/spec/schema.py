@@ -88,11 +88,37 @@ class Data(Section):
     fields: dict[str, str]
 
 
+def _check_table(value: Any) -> Any:
+    rows = value if isinstance(value, tuple) else ()
+    nested = [row for row in rows if isinstance(row, tuple)]
+    numbers = [n for row in nested for n in row] if nested else rows
+    even = len({len(row) for row in nested}) < 2 and len(nested) in (0, len(rows))
+    plain = all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers)
+    if not numbers or not even or not plain:
+        raise ValueError("expected a list of numbers, or of lists of numbers that are equally long")
+    return value
+
+
+class Array(Section):
+    """Values at times 0, dt, 2*dt and so on, which neuron code reads as Brian2's TimedArray.
+
+    `file` is `x.npy`, `x.npz:name`, `x.h5:path` or `x.csv`, seen from the network file's folder.
+    Values of one dimension are read as `name(t)`, those of two, (time, column), as `name(t, i)`.
+    """
+
+    file: str | None = None
+    values: Annotated[
+        tuple[float, ...] | tuple[tuple[float, ...], ...] | None, BeforeValidator(_check_table)
+    ] = None
+    dt: Time
+    unit: Expression = "1"
+
+
 class Neuron(Section):
     """A neuron model: Brian2 equations and the code that Brian2 runs around them.
 
     `model` names a neuron of evsim's library; fields given here replace the library's, entries of
-    `run` and `parameters` one by one.
+    `run`, `events`, `on_event` and `parameters` one by one.
     """
 
     model: str | None = None
@@ -102,6 +128,8 @@ class Neuron(Section):
     refractory: str | None = None
     method: str | None = None
     run: dict[str, str] = {}
+    events: dict[Name, str] = {}
+    on_event: dict[Name, str] = {}
     parameters: dict[Name, Expression] = {}
 
 
@@ -360,6 +388,7 @@ class Network(Section):
     seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
     precision: Literal["float32", "float64"] = "float32"
     data: Data | None = None
+    arrays: dict[Name, Array] = {}
     neurons: dict[Name, Neuron] = {}
     populations: Annotated[dict[Name, Population], Field(min_length=1)]
     projections: tuple[Projection, ...] = ()

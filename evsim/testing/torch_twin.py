@@ -68,6 +68,11 @@ def applies(plan: Plan) -> str | None:
             return f"there is no dense code for `{projection.geometry.kind}`, projection '{name}'"
         if projection.code is not None or any(p.longest for p in projection.pathways):
             return f"there is no dense code for delays or code of synapses, projection '{name}'"
+    for block in plan.blocks:
+        if block.event != "spike":
+            return f"it knows spikes only, not the event of '{block.name}'"
+    for name in plan.arrays:
+        return f"it reads no values over time, such as the array '{name}'"
     if plan.streams:
         return f"there are no random numbers in it, which '{plan.streams[0][0]}' draws"
     return None

@@ -20,6 +20,8 @@ neurons:
     reset: {reset}
     refractory: {refractory}
     method: {method}
+    events: {{rise: {event}}}
+    on_event: {{rise: {code}}}
     parameters: {{tau: 10*ms, E: 5*mV}}
 populations:
   a: {{shape: [2], neuron: cell}}
@@ -39,6 +41,8 @@ GOOD = {
     "reset": "v = 0*mV",
     "refractory": "2*ms",
     "method": "exact",
+    "event": "v > 2*mV",
+    "code": "x = 1",
     "weights": "0.5",
     "learn": "g += x_pre*x_post",
 }
@@ -61,15 +65,18 @@ def test_the_base_is_good():
         ({"equation": "dv/dt = xi*mV*tau**-0.5 : volt"}, 5, "equations", "Cannot solve stochastic"),
         ({"end": "x = x + beta"}, 9, "end", "inconsistent units"),
         ({"end": "x = rand() - rand()"}, 9, "end", "more than one call of rand"),
-        ({"end": "x = poisson(2)"}, 9, "poisson", "Random 'poisson'"),
+        ({"end": "x = poisson(2*mV)"}, 9, "end", "poisson"),
+        ({"end": "x = binomial(2)"}, 9, "end", "binomial"),
         ({"threshold": "v > 3"}, 10, "threshold", "different units"),
         ({"threshold": "v + 3*mV"}, 10, "threshold", "is not a boolean expression"),
         ({"reset": "v = 3"}, 11, "reset", "does not have the expected unit"),
         ({"refractory": "2*mV"}, 12, "refractory", "evaluate to a timespan"),
         ({"refractory": "x"}, 12, "refractory", "dimensionless but not a boolean"),
-        ({"weights": "0.5*mV"}, 19, "weights", "'0.5*mV' is in volt, expected a number"),
-        ({"learn": "g += x_pre*beta"}, 21, "learn", "inconsistent units"),
-        ({"learn": "g += rand()"}, 21, "learn", "Random 'rand'"),
+        ({"event": "v > 3"}, 14, "event", "different units"),
+        ({"code": "x = v"}, 15, "code", "does not have the expected unit"),
+        ({"weights": "0.5*mV"}, 21, "weights", "'0.5*mV' is in volt, expected a number"),
+        ({"learn": "g += x_pre*beta"}, 23, "learn", "inconsistent units"),
+        ({"learn": "g += rand()"}, 23, "learn", "Random 'rand'"),
     ],
     ids=lambda value: "-".join(value.values()) if isinstance(value, dict) else "",
 )

@@ -57,7 +57,13 @@ def strict_numpy(strict):
 
 
 @pytest.fixture(scope="session")
-def strict_reference(strict):
+def compile_strict():
+    """What compiles a plan with Brian2 operation by operation; see `brian2_compat.code_target`."""
     if not any(map(shutil.which, ("c++", "g++", "clang++"))):
         pytest.skip("there is no C++ compiler for Brian2's Cython target")
-    return reference.compile(strict, "strict")
+    return lambda plan: reference.compile(plan, "strict")
+
+
+@pytest.fixture(scope="session")
+def strict_reference(strict, compile_strict):
+    return compile_strict(strict)

@@ -174,3 +174,44 @@ def test_the_clock_goes_on_whatever_order_weights_are_met_in(cache, monkeypatch)
         simulation.advance(40, record=True)
     assert left.get("a", "seen")[0] == pytest.approx(39e-4)
     assert_same(states(left, plan), states(right, plan))
+
+
+COUNTS = """\
+name: counts
+dt: 0.1*ms
+precision: float64
+neurons:
+  cell:
+    equations: |
+      rate : Hz
+      n : integer
+      level = poisson(0.3) : 1 (constant over dt)
+      few : 1
+      many : 1
+      successes : 1
+      total : 1
+    threshold: poisson(rate*dt) > 0
+    reset: total += binomial(n, 0.25)
+    run:
+      start: few = poisson(0.5*n) + level
+      groups: many += poisson(100 + n)/2
+      end: successes = binomial(50 + n, (i + 1)/(N + 1)) - few
+populations:
+  a: {shape: [2, 5, 6], neuron: cell, init: {rate: i*100*Hz, n: i}}
+protocol: {phases: {run: {steps: 60}}}
+"""
+
+
+def test_poisson_and_binomial_numbers_are_those_of_strict_code(compile_strict):
+    plan = build(parse_text(COUNTS))
+    left, right = start(fused.compile(plan, "libm"), 2), start(compile_strict(plan), 2)
+    for simulation in (left, right):
+        simulation.advance(60, record=True)
+    assert_same(states(left, plan), states(right, plan))
+    spikes = [simulation.take_spikes()["a"] for simulation in (left, right)]
+    np.testing.assert_array_equal(spikes[0].neuron, spikes[1].neuron)
+    expected = 60 * (1 - np.exp(-np.arange(60) / 100))
+    found = np.bincount(spikes[0].neuron, minlength=60)
+    assert abs(found.sum() - expected.sum()) < 4 * np.sqrt(expected.sum())
+    total = left.get("a", "many").sum()
+    assert total == pytest.approx(30 * (100 + np.arange(60)).sum(), abs=4 * np.sqrt(total / 2))

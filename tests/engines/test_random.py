@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from numba import njit
 from scipy import special, stats
 
-from evsim.engines import random
+from evsim.engines import counts, random
 from evsim.streams import stream_key
 
 # Known answers of the Random123 distribution: counter words, key words, result words.
@@ -68,3 +69,67 @@ def test_streams_trials_and_steps_differ():
     trial = draws(random.fill_uniform, 5, trial=1, steps=2)
     for found in (first[1], other[0], trial[0]):
         assert abs(np.corrcoef(first[0], found)[0, 1]) < 0.1
+
+
+MEANS = [0.01, 0.5, 3, 9.9, 10, 40, 1e3, 1e6, 1e12]
+PAIRS = [
+    (1, 0.3), (10, 0.5), (10, 0.9), (40, 0.5), (100, 0.3), (1000, 0.97), (10**6, 1e-4),
+    (10**9, 0.5), (10**9, 1e-9), (10**15, 1e-14),
+]  # fmt: skip
+
+
+@njit
+def _counts(draw, chances, out, first, second):
+    for at, chance in enumerate(chances):
+        out[at] = draw(chance, first, second)
+
+
+@njit
+def _poisson(chance, mean, _):
+    return counts.poisson(chance, mean)
+
+
+def counted(draw, stream, *arguments):
+    chances = draws(random.fill_uniform, stream, steps=20, neurons=5000).ravel()
+    out = np.empty(chances.size, np.int64)
+    _counts(draw, chances, out, *arguments)
+    return out
+
+
+def assert_distributed(found, law):
+    """Mean, variance and the shares of 25 classes are those of the law."""
+    size = found.size
+    deviation, fourth = law.std(), law.stats("k") / size + 2 / size
+    assert abs(found.mean() - law.mean()) < 4 * deviation / np.sqrt(size)
+    assert abs(found.var() / deviation**2 - 1) < 4 * np.sqrt(fourth)
+    ends = np.unique(law.ppf(np.linspace(0.02, 0.98, 25)))
+    expected = size * np.diff([0, *law.cdf(ends), 1])
+    classes = np.bincount(np.searchsorted(ends, found), minlength=expected.size)
+    likely = expected > 5
+    if likely.sum() > 1:
+        scaled = expected[likely] * classes[likely].sum() / expected[likely].sum()
+        assert stats.chisquare(classes[likely], scaled).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("mean", MEANS)
+def test_poisson_numbers_have_their_distribution(mean):
+    found = counted(_poisson, 11, mean, 0.0)
+    assert_distributed(found, stats.poisson(mean))
+
+
+@pytest.mark.parametrize(("trials", "probability"), PAIRS)
+def test_binomial_numbers_have_their_distribution(trials, probability):
+    found = counted(counts.binomial, 12, float(trials), probability)
+    assert 0 <= found.min() and found.max() <= trials
+    assert_distributed(found, stats.binom(trials, probability))
+
+
+def test_counts_at_the_ends_of_their_arguments():
+    for mean in (0.0, -1.0, np.nan):
+        assert counts.poisson(0.5, mean) == 0
+    assert counts.poisson(0.5, np.inf) == pytest.approx(2.0**52, rel=1e-7)
+    largest = 1 - 2.0**-53
+    assert 40 < counts.poisson(largest, 9.9) < 60
+    assert counts.binomial(largest, 20, 0.4) == 20
+    assert [counts.binomial(0.5, 5, p) for p in (-1.0, 0.0, np.nan, 1.0, 2.0)] == [0, 0, 0, 5, 5]
+    assert [counts.binomial(0.5, n, 1.0) for n in (-3, 0, np.nan, 2.7)] == [0, 0, 0, 2]

@@ -55,6 +55,9 @@ class FusedProgram(Program):
         self.compiled = compile_plan(plan, math)
         self.weights = memory.zeros(self.compiled.weights.size, plan.dtype)
         self.links = self.compiled.weights.all_links()
+        self.arrays = np.concatenate(
+            [np.zeros(0), *(array.values.ravel() for array in plan.arrays.values())]
+        ).astype(plan.dtype)
         self.synaptic: dict[str, NDArray[Any]] = self._synaptic()
         self.raw: dict[str, NDArray[Any]] = {}
         self._listed: dict[str, Synapses] = {}
@@ -371,7 +374,8 @@ class FusedSimulation(Simulation):
         state = self.state
         means = self.means if means is None else means
         program = self.program
-        return state["f"], state["d"], state["n"], state["b"], means, program.weights, program.links
+        places = program.weights, program.links, program.arrays
+        return state["f"], state["d"], state["n"], state["b"], means, *places
 
     def _restore(self, phase: Phase) -> None:
         for buffer, array in self.ends[phase.start or ""].items():

@@ -30,6 +30,18 @@ def timestep(t: Any, dt: Any) -> Any:
 
 
 @inline
+def value_at(
+    values: Any, first: Any, rows: Any, columns: Any, epsilon: Any, finer: Any, t: Any, column: Any
+) -> Any:
+    """Return an array's value at time t, or NaN where it has no such column; see `TimedValues`."""
+    if column < 0 or column >= columns:
+        return np.nan
+    row: Any = np.int64((t / epsilon + 0.5) / finer)
+    row = max(min(row, rows - 1), 0)
+    return values[first + row * columns + column]
+
+
+@inline
 def modulo(x: Any, y: Any) -> Any:
     """Return x modulo y with the sign of y, rounded as in Brian2's compiled code."""
     return (x % y + y) % y

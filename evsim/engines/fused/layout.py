@@ -9,14 +9,14 @@ neighbours.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.build.plan import Plan, Population, Projection, Variable
+from evsim.build.plan import Block, Plan, Population, Projection, Variable
 
 Buffer = Literal["f", "d", "n", "b"]
 ALIGN = 16
@@ -122,10 +122,12 @@ class Layout:
         for all neurons: they become literals.
     sizes : elements of each buffer.
     grids : population -> order in memory.
-    events : (population, "") -> its spikes; (population, variable) -> its values that are not 0.
+    events : (population, "") -> its spikes; (population, variable) -> its values that are not 0;
+        `event_key` -> events that a neuron defines.
     guarded : (population, variable) -> slot for a copy of a variable that projections may only
         add to where its guard holds.
     event_count, start_count : elements of the event lists and of their starts.
+    arrays : name -> offset in the buffer of arrays over time.
     """
 
     slots: Mapping[tuple[str, str], Slot]
@@ -136,6 +138,7 @@ class Layout:
     guarded: Mapping[tuple[str, str], Slot]
     event_count: int
     start_count: int
+    arrays: Mapping[str, int] = field(default_factory=dict)
 
 
 def buffer_of(variable: Variable) -> Buffer:
@@ -187,7 +190,15 @@ def make_layout(plan: Plan) -> Layout:
         events[sender] = Events(event_count, start_count, room, places, depth)
         event_count += depth * room
         start_count += depth * (places + 1)
-    return Layout(slots, uniform, sizes, grids, events, guarded, event_count, start_count)
+    sizes_of_arrays = [array.values.size for array in plan.arrays.values()]
+    offsets = np.cumsum([0, *sizes_of_arrays]).tolist()
+    arrays = dict(zip(plan.arrays, offsets, strict=False))
+    return Layout(slots, uniform, sizes, grids, events, guarded, event_count, start_count, arrays)
+
+
+def event_key(block: Block) -> tuple[str, str]:
+    """Return the key of the event list that a threshold fills or a reset follows."""
+    return (block.owner, "" if block.event == "spike" else f"event {block.event}")
 
 
 def _place(
@@ -225,6 +236,7 @@ def _depth(plan: Plan, population: str) -> int:
 
 def _senders(plan: Plan) -> list[tuple[str, str]]:
     spiking = [(name, "") for name, p in plan.populations.items() if p.spikes]
+    spiking += [event_key(block) for block in plan.blocks if block.template == "threshold"]
     values = []
     for p in plan.projections.values():
         if p.sends == "value":

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evsim.build.plan import Block, Statement
+from evsim.engines.fused.layout import event_key
 from evsim.engines.fused.render import Term
 from evsim.engines.fused.source import TYPES, Lines, Scope
 
@@ -41,8 +42,9 @@ def _flush(out: Lines, scope: Scope, blocks: list[Block]) -> None:
     _lower_vectors(body, scope, blocks)
     if body.text:
         _loop(out, scope, body)
-    if any(block.template == "threshold" for block in blocks):
-        list_spikes(out, scope)
+    for block in blocks:
+        if block.template == "threshold":
+            _list_events(out, scope, block)
     scope.locals.clear()
     scope.loaded.clear()
     scope.uses_channel = False
@@ -150,17 +152,17 @@ def with_cases(renderer: object, statement: Statement, kind: str) -> str:
 
 def _lower_threshold(body: Lines, scope: Scope, block: Block) -> None:
     condition = scope.locals[block.name, "_cond"].text
-    slot = scope.layout.events[scope.population, ""]
+    slot = scope.layout.events[event_key(block)]
     body.add(f"flags[{slot.at} + i] = {condition}")
     if block.refractory:
         body.add(f"x_not_refractory = x_not_refractory and not {condition}")
         body.add(f"x_lastspike = t if {condition} else x_lastspike")
 
 
-def list_spikes(out: Lines, scope: Scope) -> None:
+def _list_events(out: Lines, scope: Scope, block: Block) -> None:
     """Write the code that turns flags into a list of memory indices with a start for each place."""
     grid = scope.layout.grids[scope.population]
-    slot = scope.layout.events[scope.population, ""]
+    slot = scope.layout.events[event_key(block)]
     begin, start = slot.begin(), slot.start()
     out.add(f"e = {begin}", f"for p in range({grid.places}):")
     out.indent += 1
@@ -175,8 +177,10 @@ def list_spikes(out: Lines, scope: Scope) -> None:
     if rest:
         _list_word(out, slot.at, f"{base} + {full * WORD}", rest)
     out.indent -= 1
-    at = list(scope.plan.populations).index(scope.population)
-    out.add(f"starts[{start} + {grid.places}] = e", f"counts[{at}] += e - ({begin})")
+    out.add(f"starts[{start} + {grid.places}] = e")
+    if block.event == "spike":
+        at = list(scope.plan.populations).index(scope.population)
+        out.add(f"counts[{at}] += e - ({begin})")
 
 
 def _list_word(out: Lines, flags: int, base: str, length: int) -> None:
@@ -190,7 +194,7 @@ def _list_word(out: Lines, flags: int, base: str, length: int) -> None:
 
 def _lower_reset(out: Lines, scope: Scope, block: Block) -> None:
     grid = scope.layout.grids[scope.population]
-    slot = scope.layout.events[scope.population, ""]
+    slot = scope.layout.events[event_key(block)]
     _lower_scalars(out, scope, [block])
     body = Lines()
     _lower_vectors(body, scope, [block])

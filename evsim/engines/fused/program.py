@@ -27,8 +27,9 @@ from {functions} import exp, expm1, log, tanh
 import numpy as np
 from numpy import ceil, floor
 from numba import njit
-from evsim.engines.fused.helpers import clip, modulo, sign, timestep
-from evsim.engines.random import normal, {uniform} as uniform
+from evsim.engines.fused.helpers import clip, modulo, sign, timestep, value_at
+from evsim.engines.counts import binomial, poisson
+from evsim.engines.random import normal, uniform as chance, {uniform} as uniform
 from evsim.engines.fused.vector import add_scaled, gather_rows, gather_scaled, gather_slice
 from evsim.engines.fused.vector import lowest_bit, mask_of
 
@@ -95,7 +96,7 @@ def fourth(x):
 """Whole powers: multiplied out, or as compiled Brian2 code has them."""
 
 PLACE = "first, steps, done, shared, average, learning"
-STATE = "f, d, n, b, m, w, links"
+STATE = "f, d, n, b, m, w, links, arrays"
 EVENTS = "flags, events, starts, counts, tile, marks, queue"
 KEPT = "record, kept, kept_at, kept_end, kept_count"
 

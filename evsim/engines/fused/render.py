@@ -44,11 +44,23 @@ _FLOAT_FUNCTIONS = {
     "expm1": "expm1",
     "log1p": "log1p",
 }
+_COUNTS = {"_poisson_at": "poisson", "_binomial_at": "binomial"}
 POWERS = {2: "square", 3: "cube", 4: "fourth"}
 """Whole exponents with functions of their own in generated programs."""
 
 FUNCTIONS = frozenset(
-    {*_FLOAT_FUNCTIONS, "abs", "floor", "ceil", "sign", "int", "clip", "timestep", "exprel"}
+    {
+        *_FLOAT_FUNCTIONS,
+        *_COUNTS,
+        "abs",
+        "floor",
+        "ceil",
+        "sign",
+        "int",
+        "clip",
+        "timestep",
+        "exprel",
+    }  # fmt: skip
 )
 
 
@@ -78,10 +90,20 @@ def literal(value: float | int | bool) -> Term:
 
 
 class Renderer:
-    """Renders expressions whose names `resolve` turns into terms."""
+    """Renders expressions.
 
-    def __init__(self, resolve: Callable[[str], Term]):
-        self.resolve = resolve
+    Parameters
+    ----------
+    resolve : turns a name into a term.
+    read : turns an array's name and the terms of its arguments into a term, or gives None.
+    """
+
+    def __init__(
+        self,
+        resolve: Callable[[str], Term],
+        read: Callable[[str, list[Term]], Term | None] = lambda name, args: None,
+    ):
+        self.resolve, self.read = resolve, read
 
     def expression(self, text: str) -> Term:
         """Return the source of a captured expression."""
@@ -156,12 +178,16 @@ class Renderer:
     def _call(self, node: ast.Call) -> Term:
         assert isinstance(node.func, ast.Name)
         name, args = node.func.id, [self._node(a) for a in node.args]
+        if (value := self.read(name, args)) is not None:
+            return value
         if name not in FUNCTIONS:
             raise EngineError(f"The function '{name}' has no fused form.")
         if name == "int":
             return Term(args[0].to("i"), "i")
         if name == "timestep":
             return Term(f"timestep({args[0].to('d')}, {args[1].to('d')})", "i")
+        if name in _COUNTS:
+            return Term(f"{_COUNTS[name]}({', '.join(a.to('d') for a in args)})", "i")
         if name == "clip":
             kind = args[0].type if args[0].type in ("f", "d") else self._float(*args)
             return Term(f"clip({', '.join(a.to(kind) for a in args)})", kind)

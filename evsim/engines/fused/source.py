@@ -124,7 +124,16 @@ class Scope:
             if symbol.role == "random":
                 stream = self.plan.streams.index((block.name, name))
                 call = f"{kind_of(name)}(draw[{stream + 1}], draw[0], now, {self.neuron().text})"
-                return Term(f"F({call})", "f")
+                return Term(call, "d") if kind_of(name) == "chance" else Term(f"F({call})", "f")
             return self.loaded.get(symbol.variable) or self.place(symbol.variable)
 
-        return Renderer(resolve)
+        def read(name: str, args: list[Term]) -> Term | None:
+            if name not in block.symbols or block.symbols[name].role != "array":
+                return None
+            array, first = self.plan.arrays[name], self.layout.arrays[name]
+            column = args[1].to("i") if len(args) == 2 else "0"
+            place = f"{first}, {len(array.values)}, {array.columns}"
+            time = f"{array.epsilon!r}, {array.finer}, {args[0].to('d')}"
+            return Term(f"F(value_at(arrays, {place}, {time}, {column}))", "f")
+
+        return Renderer(resolve, read)

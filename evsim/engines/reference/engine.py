@@ -30,6 +30,7 @@ from evsim.engines.base import (
     stream_keys,
 )
 from evsim.engines.random import fill_normal, fill_uniform
+from evsim.engines.reference import functions
 from evsim.engines.reference.neurons import Cells
 from evsim.engines.reference.plasticity import learning
 from evsim.engines.reference.probes import Means, SpikeProbe
@@ -38,6 +39,8 @@ from evsim.errors import RunError
 
 COMPILE_FROM = 100_000
 """Connections from which compiling Brian2's code takes less time than it saves."""
+
+functions.define()
 
 SUMS = (SCHEDULE.index("groups"), -1)
 """Slot and order of weighted sums of values, as of Brian2's `(summed)` variables."""
