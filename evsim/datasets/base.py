@@ -6,7 +6,6 @@ means the same samples on every machine and at every time.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from evsim import expressions
+from evsim.datasets._fields import ONE_HOT, read_field
 from evsim.errors import DataError, Fault, nearest
+from evsim.expressions import ExpressionError
 
 SPLIT_SEED = 1998
 LABELS = "labels"
@@ -107,53 +109,81 @@ class SplitData:
     def values(
         self, split: str, index: int, text: str, size: int, dtype: DTypeLike
     ) -> NDArray[Any]:
-        """Return what `field` or `one_hot(field)` gives a population of `size` neurons.
+        """Return what an entry of `data.fields` gives a variable of `size` values.
+
+        A field alone is taken as `dtype`; expressions are evaluated in double precision, and in
+        them a field of one value a sample counts for all neurons.
 
         Returns
         -------
-        (neuron,), in C order of the sample's shape.
+        (neuron,), SI units, in C order of the sample's shape.
 
         Raises
         ------
-        DataError : the sample has another size, or its class is not below `size`.
+        DataError : the sample has another size, its class is not below `size`, or the expression
+            has no finite value.
         """
-        field, one_hot = read_field(text)
-        if not one_hot:
-            sample = self.sample(split, index, field, dtype).reshape(-1)
-            if sample.size != size:
-                raise DataError(
-                    f"Field '{field}' of data set '{self.dataset.name}' has {sample.size} values "
-                    f"a sample, but the population that it sets has {size} neurons."
-                )
+        found = read_field(text)
+
+        def one_hot(label: float) -> NDArray[np.float64]:
+            return self._one_hot(text, label, size)
+
+        if found.plain and found.numbers:
+            return self._numbers(split, index, text.strip(), size, dtype).reshape(-1)
+        names = {
+            field: self._numbers(split, index, field, size, np.float64, spread=True)
+            for field in found.numbers
+        }
+        names |= {
+            field: self.dataset.sample(
+                stored_split(split), int(self.indices[split][index]), field, np.float64
+            )
+            for field in found.classes
+        }
+        try:
+            values = expressions.evaluate(text, names, {ONE_HOT: one_hot})
+        except ExpressionError as error:
+            raise DataError(
+                f"'{text.strip()}' for {split} sample {index} of data set '{self.dataset.name}': "
+                f"{error.message}."
+            ) from None
+        return np.broadcast_to(values, (size,)).astype(dtype)
+
+    def _numbers(
+        self,
+        split: str,
+        index: int,
+        field: str,
+        size: int,
+        dtype: DTypeLike,
+        spread: bool = False,
+    ) -> NDArray[Any]:
+        """Return a sample, (value,); (), where it is one value and `spread` allows it."""
+        sample = self.sample(split, index, field, dtype)
+        if spread and sample.ndim == 0:
             return sample
-        label = int(self.dataset.field(stored_split(split), field)[self.indices[split][index]])
+        if sample.size != size:
+            neurons = "1 neuron" if size == 1 else f"{size} neurons"
+            raise DataError(
+                f"Field '{field}' of data set '{self.dataset.name}' has {sample.size} values "
+                f"a sample, but the population that it sets has {neurons}."
+            )
+        return sample.reshape(-1)
+
+    def _one_hot(self, text: str, label: float, size: int) -> NDArray[np.float64]:
         if not 0 <= label < size:
             raise DataError(
-                f"'{text}' meets class {label} in data set '{self.dataset.name}', but the "
+                f"'{text}' meets class {label:g} in data set '{self.dataset.name}', but the "
                 f"population that it sets has {size} neurons; give it one neuron a class."
             )
-        values = np.zeros(size, dtype)
-        values[label] = 1
+        values = np.zeros(size)
+        values[int(label)] = 1
         return values
 
 
 def stored_split(split: str) -> str:
     """Return the stored split that the samples of "train", "validation" or "test" lie in."""
     return "test" if split == "test" else "train"
-
-
-def read_field(text: str) -> tuple[str, bool]:
-    """Return the field that `field` or `one_hot(field)` names, and whether it is one-hot.
-
-    Raises
-    ------
-    DataError : `text` is neither.
-    """
-    match = re.fullmatch(r"\s*(?:(one_hot)\s*\(\s*(\w+)\s*\)|(\w+))\s*", text)
-    if match is None:
-        raise DataError(f"'{text}' is neither a field nor `one_hot(field)`.")
-    one_hot, encoded, plain = match.groups()
-    return encoded or plain, one_hot is not None
 
 
 def stratified_order(labels: NDArray[Any], seed: int = SPLIT_SEED) -> NDArray[np.int64]:

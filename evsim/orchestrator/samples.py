@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim.build.plan import Plan
-from evsim.datasets import SplitData
-from evsim.datasets.base import read_field
+from evsim.datasets import SplitData, read_field
 from evsim.errors import DataError
 from evsim.orchestrator.trial import Readout
 from evsim.spec.schema import Network
@@ -44,10 +43,9 @@ class Samples:
     def _check_classes(self, split: str) -> None:
         assert self.data is not None and self.network.data is not None
         uses = [
-            (field, self.plan.populations[target.partition(".")[0]].size, f"sets '{target}'")
+            (field, self._size(*target.split(".")), f"sets '{target}'")
             for target, text in self.network.data.fields.items()
-            for field, one_hot in [read_field(text)]
-            if one_hot
+            for field in read_field(text).classes
         ]
         readout = self.network.readout
         if readout is not None:
@@ -75,7 +73,7 @@ class Samples:
         return int(self.data.sample(split, index, readout.label, np.int64))
 
     def inputs(self, split: str, index: int) -> dict[tuple[str, str], NDArray[Any]]:
-        """Return (population, variable) -> (neuron,) of a sample."""
+        """Return (population, variable) -> (neuron,) of a sample; (1,) of a shared variable."""
         if self.data is None:
             return {}
         assert self.network.data is not None
@@ -85,8 +83,12 @@ class Samples:
                 split,
                 index,
                 fields[".".join(key)],
-                self.plan.populations[key[0]].size,
+                self._size(*key),
                 self.plan.dtype,
             )
             for key in self.plan.inputs
         }
+
+    def _size(self, population: str, variable: str) -> int:
+        found = self.plan.populations[population]
+        return 1 if found.variables[variable].shared else found.size

@@ -13,6 +13,7 @@ from evsim.models import Declared, NeuronModel
 from evsim.spec.schema import Network
 from evsim.spec.source import Path
 
+DATASETS = "evsim.datasets"
 PROJECTIONS = "evsim.projections"
 
 

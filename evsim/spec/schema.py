@@ -78,14 +78,15 @@ class Split(Section):
 class Data(Section):
     """Where trials come from: a data set and the variables that its fields set.
 
-    `fields` maps `population.variable` to a field of the data set or `one_hot(field)`.
+    `fields` maps `population.variable` to a field of the data set, `one_hot(field)`, or an
+    expression over both with units.
     """
 
     name: str
     subset: Literal["embedded", "full"] = "full"
     path: str | None = None
     split: Split = Split()
-    fields: dict[str, str]
+    fields: dict[str, Expression]
 
 
 class Neuron(Section):
