@@ -31,7 +31,8 @@ from evsim.build.draws import kind_of, name_draws
 from evsim.build.plan import Block, Kind, Statement, Symbol
 
 TEMPLATES = frozenset({"stateupdate", "threshold", "reset"})
-CLOCK = frozenset({"t", "dt", "t_in_timesteps"})
+CLOCK = {"t": "t", "dt": "dt", "timestep": "t_in_timesteps"}
+"""Variables of Brian2's clock -> the names under which code knows them."""
 
 
 class Unsupported(Exception):
@@ -211,7 +212,7 @@ def _symbol(
     if not isinstance(variable, ArrayVariable):
         raise Unsupported(f"variable '{name}' has the unknown type {type(variable).__name__}")
     if variable.name in CLOCK and hasattr(variable.owner, "dt_"):
-        return Symbol("clock", variable.name, kind=kind, shared=True)
+        return Symbol("clock", CLOCK[variable.name], kind=kind, shared=True)
     if variable.name == "i" and variable.read_only:
         return Symbol("index", "i", kind="integer")
     side = {"_presynaptic_idx": "pre", "_postsynaptic_idx": "post"}.get(indices[name], "")
