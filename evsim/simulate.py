@@ -126,7 +126,7 @@ def resume(
         if until_epochs is not None:
             overrides.append(f"protocol.epochs={until_epochs}")
         network = parse(found.network, overrides)
-        plan = build(network)
+        plan = build(network, _beside(found))
         checkpoint = read_checkpoint(_checkpoints(found))
         if checkpoint.fingerprint != plan.fingerprint:
             raise RecordingError(
@@ -291,7 +291,7 @@ def _data_dir(folder: RunFolder) -> Path | None:
 
 
 def _beside(folder: RunFolder) -> Path:
-    """Return the folder of the network file that a run began with; its data's paths start there."""
+    """Return the folder of the network file that a run began with; its paths start there."""
     return Path(_noted(folder, "file", str, str(folder.network))).parent
 
 

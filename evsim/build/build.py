@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,18 @@ from evsim.build.phases import build_phases, constant_dimensions
 from evsim.build.plan import Plan, Population
 from evsim.build.populations import build_population, capture_blocks, mark_written
 from evsim.build.projections import build_projections
+from evsim.build.replay import build_replay
 from evsim.build.rules import build_rules
 from evsim.build.weights import round_to_grid
 from evsim.spec import schema
 
 
-def build(network: schema.Network) -> Plan:
+def build(network: schema.Network, beside: Path | None = None) -> Plan:
     """Return the Plan of a network.
+
+    Parameters
+    ----------
+    beside : folder that relative paths of spikes start from; by default the network file's.
 
     Raises
     ------
@@ -33,8 +39,14 @@ def build(network: schema.Network) -> Plan:
     faults = Faults(network)
     dimensions = constant_dimensions(network)
     clock = compat.clock(network.dt, "evsim_clock")
-    populations, groups, known = {}, [], {}
-    for name in network.populations:
+    populations: dict[str, Population] = {}
+    known: dict[str, dict[str, tuple[float, ...]]] = {}
+    groups = []
+    for name, declared in network.populations.items():
+        if declared.spikes is not None:
+            folder = beside or Path(network.source.name).parent
+            populations[name], known[name] = build_replay(network, name, folder, faults), {}
+            continue
         population, group, dims = build_population(network, name, dimensions, clock, faults)
         if group is not None:
             populations[name], known[name] = population, dims
@@ -80,7 +92,7 @@ def build(network: schema.Network) -> Plan:
         inputs=inputs,
         parameters={k: round_to_grid(v, grid).astype(dtype) for k, v in parameters.items()},
         weight_grid=grid,
-        fingerprint=_fingerprint(network),
+        fingerprint=_fingerprint(network, populations),
         constants=dimensions,
     )
 
@@ -107,11 +119,15 @@ def _columns(
     return tuple(dict.fromkeys(columns))
 
 
-def _fingerprint(network: schema.Network) -> str:
+def _fingerprint(network: schema.Network, populations: Mapping[str, Population]) -> str:
     """Return a hash of what decides a run's numbers: not recording, not how long it goes on."""
     content = network.model_dump(mode="json", exclude={"record": True, "protocol": {"epochs"}})
     for name, population in network.populations.items():
         if population.neuron is not None:
             content[f"neuron of {name}"] = dataclasses.asdict(models.neuron(network, name))
+        replay = populations[name].replay
+        if replay is not None and replay.spikes is not None:
+            digest = hashlib.sha256(replay.spikes.tobytes()).hexdigest()
+            content[f"spikes of {name}"] = digest
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -6,6 +6,7 @@ means the same samples on every machine and at every time.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +15,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from evsim import expressions
+from evsim.datasets._events import EventLists
 from evsim.datasets._fields import ONE_HOT, read_field
 from evsim.errors import DataError, Fault, nearest
 from evsim.expressions import ExpressionError
+from evsim.replay import ReplayError, check_spikes, spike_list
 
 SPLIT_SEED = 1998
 LABELS = "labels"
@@ -30,14 +33,16 @@ class Dataset:
     ----------
     name : as in the network file.
     splits : "train" and "test" -> field -> (sample, ...). Images stay uint8; see `sample`.
+    events : "train" and "test" -> field -> a list of spikes a sample.
     """
 
     name: str
     splits: Mapping[str, Mapping[str, NDArray[Any]]]
+    events: Mapping[str, Mapping[str, EventLists]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for split, fields in self.splits.items():
-            lengths = {field: len(values) for field, values in fields.items()}
+        for split in {*self.splits, *self.events}:
+            lengths = self._lengths(split)
             if len(set(lengths.values())) > 1:
                 listing = ", ".join(f"'{field}' {n}" for field, n in lengths.items())
                 raise DataError(
@@ -56,6 +61,10 @@ class Dataset:
             hint = nearest(split, self.splits)
             raise DataError(Fault(f"Data set '{self.name}' has no {split} samples.", hint=hint))
         fields = self.splits[split]
+        if name in self.events.get(split, {}):
+            hint = "they are what 'POPULATION.spikes' of a population with `spikes` is set to"
+            message = f"Field '{name}' of data set '{self.name}' holds spikes, not values."
+            raise DataError(Fault(message, hint=hint))
         if name not in fields:
             hint = nearest(name, fields)
             raise DataError(
@@ -63,9 +72,26 @@ class Dataset:
             )
         return fields[name]
 
+    def spikes(self, split: str, name: str) -> EventLists:
+        """Return a field of spikes.
+
+        Raises
+        ------
+        DataError : the data set has no such field, or it holds values.
+        """
+        fields = self.events.get(split, {})
+        if name not in fields:
+            message = f"Data set '{self.name}' has no {split} field '{name}' that holds spikes."
+            raise DataError(Fault(message, hint=nearest(name, fields)))
+        return fields[name]
+
     def size(self, split: str) -> int:
         """Return the number of samples of a split, 0 where there is none."""
-        return next((len(values) for values in self.splits.get(split, {}).values()), 0)
+        return next(iter(self._lengths(split).values()), 0)
+
+    def _lengths(self, split: str) -> dict[str, int]:
+        found = {field: len(values) for field, values in self.splits.get(split, {}).items()}
+        return found | {field: len(lists) for field, lists in self.events.get(split, {}).items()}
 
     def sample(self, split: str, index: int, field: str, dtype: DTypeLike) -> NDArray[Any]:
         """Return one sample of a field in its own shape, as `dtype`.
@@ -105,6 +131,39 @@ class SplitData:
         return self.dataset.sample(
             stored_split(split), int(self.indices[split][index]), field, dtype
         )
+
+    def spikes(
+        self, split: str, index: int, field: str, size: int, dt: float, period: int
+    ) -> NDArray[np.int64]:
+        """Return the spikes of sample `index`, (2, spike); see `evsim.replay`.
+
+        Several spikes of a neuron in one step count as one.
+
+        Parameters
+        ----------
+        size : neurons of the population that sends them.
+        dt : s; `period` is in steps, 0 for none.
+        """
+        lists = self.dataset.spikes(stored_split(split), field)
+        times, neurons = lists.sample(int(self.indices[split][index]))
+        return spike_list(times, neurons, size, dt, period, merge=True)
+
+    def check_spikes(self, split: str, field: str, size: int, dt: float, period: int) -> None:
+        """Look at all spikes of a field that a split's samples come from.
+
+        Raises
+        ------
+        DataError : a spike lies before its sample, after the period, or has no neuron.
+        """
+        lists = self.dataset.spikes(stored_split(split), field)
+        try:
+            check_spikes(lists.time, lists.neuron, size, dt, period)
+        except ReplayError as error:
+            sample = int(np.searchsorted(lists.start, error.index, side="right")) - 1
+            raise DataError(
+                f"Field '{field}' of data set '{self.dataset.name}', {stored_split(split)} sample "
+                f"{sample}: a spike cannot be replayed: {error.message}."
+            ) from None
 
     def values(
         self, split: str, index: int, text: str, size: int, dtype: DTypeLike

@@ -64,6 +64,9 @@ class Simulation(ABC):
     def begin(self, inputs: Mapping[tuple[str, str], NDArray[Any]], trial: int = 0) -> None:
         """Start a trial: start state, then `inputs` (population, variable) -> (neuron,) values.
 
+        What a population that replays spikes sends, unless the plan says it, is the input
+        (population, "spikes") -> (2, spike), see `evsim.replay`.
+
         Random numbers of the code depend on the number `trial`, from 0 to 2**64 - 1.
         """
 

@@ -13,8 +13,9 @@ from evsim.datasets import FieldText, read_field
 from evsim.errors import nearest
 from evsim.expressions import ExpressionError, ValueUndefinedError
 from evsim.models import Declared
+from evsim.replay import SPIKES
 from evsim.spec.faults import DATASETS, Faults, Scope, variants
-from evsim.spec.schema import Data
+from evsim.spec.schema import Data, Network
 from evsim.spec.source import Path
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -34,14 +35,38 @@ def check_data(faults: Faults, scope: Scope) -> None:
         _check_sizes(faults, data, getattr(module, "SIZES", {}))
     for key, text in data.fields.items():
         place: Path = ("data", "fields", key)
-        found = scope.reference(faults, place, key, " it sets", key=True)
+        replays = _replays(faults.network, key)
+        found = None if replays else scope.reference(faults, place, key, " it sets", key=True)
         try:
             fields = read_field(text)
             _check_names(fields, data.name, getattr(module, "FIELDS", {}))
+            _check_kind(fields, replays, getattr(module, "EVENTS", None))
             if found:
                 _check_value(faults, scope, fields, getattr(module, "FIELDS", {}), *found)
         except ExpressionError as error:
             faults.inside(place, text, error)
+
+
+def _replays(network: Network, key: str) -> bool:
+    """Return whether a key of `fields` stands for the spikes of a population that replays them."""
+    name, _, variable = key.partition(".")
+    population = network.populations.get(name)
+    return variable == SPIKES and population is not None and population.spikes is not None
+
+
+def _check_kind(fields: FieldText, replays: bool, events: frozenset[str] | None) -> None:
+    """Refuse values where spikes are wanted and spikes where values are, as far as it is known."""
+    if replays and not (fields.plain and fields.numbers):
+        raise ExpressionError(
+            f"'{fields.text.strip()}' is not a field", hint="spikes are taken as they are"
+        )
+    for field, column in {**fields.numbers, **fields.classes}.items():
+        if replays and events is not None and field not in events:
+            hint = nearest(field, events)
+            raise ExpressionError(f"Field '{field}' holds no spikes", column, hint=hint)
+        if not replays and field in (events or ()):
+            hint = "set 'POPULATION.spikes' of a population with `spikes` to it"
+            raise ExpressionError(f"Field '{field}' holds spikes", column, hint=hint)
 
 
 def _check_sizes(faults: Faults, data: Data, sizes: dict[str, dict[str, int]]) -> None:

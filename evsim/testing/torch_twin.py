@@ -66,6 +66,9 @@ def applies(plan: Plan) -> str | None:
     for name, projection in plan.projections.items():
         if not isinstance(projection.geometry, Conv | Dense):
             return f"there is no dense code for `{projection.geometry.kind}`, projection '{name}'"
+    for population in plan.populations.values():
+        if population.replay is not None:
+            return f"there is no dense code for spikes that are replayed, as '{population.name}'"
     if plan.streams:
         return f"there are no random numbers in it, which '{plan.streams[0][0]}' draws"
     return None

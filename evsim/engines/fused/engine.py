@@ -23,6 +23,7 @@ from evsim.engines.fused.program import (
     synaptic_names,
 )
 from evsim.engines.fused.render import FUNCTIONS
+from evsim.engines.fused.replay import pack
 from evsim.engines.fused.vector import row_lanes
 
 KEPT_STEPS = 8
@@ -175,6 +176,7 @@ class FusedSimulation(Simulation):
         self.kept = np.zeros(0, np.uint32)
         self.record = np.zeros(count, np.bool_)
         self.pieces: dict[str, list[Spikes]] = {}
+        self.replay = self.planned_replay = pack(plan, layout, {})
         self.phase: Phase | None = None
         self.done = 0
 
@@ -182,8 +184,13 @@ class FusedSimulation(Simulation):
         self.draw[0] = trial
         for buffer, array in self.initial.items():
             self.state[buffer][:] = array
+        given = {}
         for key, values in inputs.items():
-            self._write(key, values)
+            if self.plan.populations[key[0]].replay is None:
+                self._write(key, values)
+            else:
+                given[key[0]] = values
+        self.replay = pack(self.plan, self.layout, given) if given else self.planned_replay
         self.program.compiled.module.prepare(*self._buffers(), *self.scratch)
         self.ends = {"": {key: array.copy() for key, array in self.state.items()}}
 
@@ -229,6 +236,7 @@ class FusedSimulation(Simulation):
                 self.kept_at,
                 self.kept_end,
                 counts,
+                *self.replay,
             )
         )
         if self.record.any():

@@ -17,6 +17,7 @@ from evsim.engines.fused.neurons import lower_blocks
 from evsim.engines.fused.plasticity import GradientLayout, Reader, lower_rule
 from evsim.engines.fused.probes import lower_kept, lower_room
 from evsim.engines.fused.projections import Kernel, Send, list_values, make_kernel
+from evsim.engines.fused.replay import REPLAY, lower_replay
 from evsim.engines.fused.source import Lines, Parameters, Scope
 from evsim.engines.fused.vector import COPY
 
@@ -335,7 +336,8 @@ def _lower_advance(
 ) -> None:
     out.add(
         "@compiled",
-        f"def advance(first, steps, done, shared, average, draw, {STATE}, {EVENTS}, {KEPT}):",
+        f"def advance(first, steps, done, shared, average, draw, {STATE}, {EVENTS}, {KEPT}, "
+        f"{REPLAY}):",
     )
     out.indent = 1
     out.add("for step in range(steps):")
@@ -343,6 +345,7 @@ def _lower_advance(
     lower_room(out, plan, layout)
     out.add("now = first + step", "t = D(now) * DT")
     out.add(*(f"s{at} = F(shared[done + step, {at}])" for at in range(len(plan.shared))))
+    lower_replay(out, plan, layout)
     for part in _parts(plan):
         if isinstance(part, list):
             for population in dict.fromkeys(block.owner for block in part):

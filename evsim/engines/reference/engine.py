@@ -32,7 +32,9 @@ from evsim.engines.reference.neurons import Cells
 from evsim.engines.reference.plasticity import learning
 from evsim.engines.reference.probes import Means, SpikeProbe
 from evsim.engines.reference.projections import Wiring, assign_sums
+from evsim.engines.reference.replay import Replayed
 from evsim.errors import RunError
+from evsim.replay import SPIKES
 
 COMPILE_FROM = 100_000
 """Connections from which compiling Brian2's code takes less time than it saves."""
@@ -92,6 +94,11 @@ class ReferenceSimulation(Simulation):
         plan = self.plan
         self.clock = compat.clock(plan.dt, "evsim_clock")
         self.cells = {name: Cells(p, self.clock) for name, p in plan.populations.items()}
+        self.replayed = {
+            name: Replayed(p, self.cells[name].group)
+            for name, p in plan.populations.items()
+            if p.replay is not None
+        }
         count = len(plan.projections)
         self.wirings = {
             p.name: Wiring(p, self.cells[p.source], self.cells[p.target], at - count, self.clock)
@@ -119,8 +126,11 @@ class ReferenceSimulation(Simulation):
             for variable in cells.population.variables.values():
                 cells.write(variable.name, variable.initial)
         self._load()
+        for name, replayed in self.replayed.items():
+            replayed.load(inputs.get((name, SPIKES)))
         for (population, name), values in inputs.items():
-            self.cells[population].write(name, np.asarray(values, np.float64).ravel())
+            if population not in self.replayed:
+                self.cells[population].write(name, np.asarray(values, np.float64).ravel())
         self.ends = {"": self._state()}
 
     def _load(self) -> None:
@@ -164,6 +174,8 @@ class ReferenceSimulation(Simulation):
     def _step(self, phase: Phase) -> None:
         compat.set_clock(self.clock, phase.first + self.done)
         self._set_shared(phase.shared.row(self.done))
+        for replayed in self.replayed.values():
+            replayed.send(phase.first + self.done)
         values = [w for w in self.wirings.values() if w.projection.sends == "value"]
         waiting = bool(values)
         for item, draws in self.step_objects:
