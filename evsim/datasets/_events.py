@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 
@@ -18,11 +17,26 @@ class EventLists:
     time : (spike,), s from the sample's start.
     neuron : (spike,), C-order index in the shape of the population.
     start : (sample + 1,), where each sample's spikes begin; the last is the number of spikes.
+
+    Raises
+    ------
+    ValueError : the arrays do not fit together.
     """
 
     time: NDArray[Any]
     neuron: NDArray[Any]
-    start: NDArray[np.int64]
+    start: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        if not self.time.ndim == self.neuron.ndim == self.start.ndim == 1:
+            raise ValueError("times, neurons and starts must be lists")
+        if len(self.time) != len(self.neuron):
+            raise ValueError(f"there are {len(self.time)} times, but {len(self.neuron)} neurons")
+        ends = self.start.tolist()
+        if self.start.dtype.kind not in "iu" or not ends or ends[0] != 0 or ends != sorted(ends):
+            raise ValueError("the starts must be whole numbers that rise from 0")
+        if ends[-1] != len(self.time):
+            raise ValueError(f"the last start is {ends[-1]}, but there are {len(self.time)} spikes")
 
     def __len__(self) -> int:
         return len(self.start) - 1
