@@ -292,7 +292,7 @@ def _data_dir(folder: RunFolder) -> Path | None:
 
 
 def _beside(folder: RunFolder) -> Path:
-    """Return the folder of the network file that a run began with; its data's paths start there."""
+    """Return the folder of the network file that a run began with; its paths start there."""
     return Path(_noted(folder, "file", str, str(folder.network))).parent
 
 

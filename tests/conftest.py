@@ -24,14 +24,14 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def official_folder() -> Callable[[str], Path]:
+def official_folder() -> Callable[..., Path]:
     """The folder of a full data set, from EVSIM_DATA or beside the repository; skips without."""
 
-    def find(folder: str) -> Path:
+    def find(folder: str, file: str = "train-images-idx3-ubyte.gz") -> Path:
         named = os.environ.get("EVSIM_DATA")
         places = [Path(named)] if named else []
         for place in [*places, ROOT.parent / "shared" / "data"]:
-            if (place / folder / "train-images-idx3-ubyte.gz").is_file():
+            if (place / folder / file).is_file():
                 return place / folder
         pytest.skip(f"the full data set '{folder}' is not here; name its folder with EVSIM_DATA")
 

@@ -20,18 +20,20 @@ from evsim.build.phases import build_phases, constant_dimensions
 from evsim.build.plan import Plan, Population, Projection, SynapseCode, TimedValues
 from evsim.build.populations import build_population, capture_blocks, mark_written
 from evsim.build.projections import build_projections
+from evsim.build.replay import build_replay
 from evsim.build.rules import build_rules
 from evsim.build.synapses import synapse_code
 from evsim.build.weights import round_to_grid
 from evsim.spec import schema
 
 
-def build(network: schema.Network, folder: Path | None = None) -> Plan:
+def build(network: schema.Network, beside: Path | None = None) -> Plan:
     """Return the Plan of a network.
 
     Parameters
     ----------
-    folder : that paths of `arrays` start from; by default that of the network file.
+    beside : folder that relative paths of `arrays` and of spikes start from; by default the
+        network file's.
 
     Raises
     ------
@@ -39,11 +41,17 @@ def build(network: schema.Network, folder: Path | None = None) -> Plan:
     """
     faults = Faults(network)
     dimensions = constant_dimensions(network)
-    arrays = read_arrays(network, folder or Path(network.source.name).parent, faults)
+    folder = beside or Path(network.source.name).parent
+    arrays = read_arrays(network, folder, faults)
     faults.check()
     clock = compat.clock(network.dt, "evsim_clock")
-    populations, groups, known = {}, [], {}
-    for name in network.populations:
+    populations: dict[str, Population] = {}
+    known: dict[str, dict[str, tuple[float, ...]]] = {}
+    groups = []
+    for name, declared in network.populations.items():
+        if declared.spikes is not None:
+            populations[name], known[name] = build_replay(network, name, folder, faults), {}
+            continue
         population, group, dims = build_population(network, name, dimensions, arrays, clock, faults)
         if group is not None:
             populations[name], known[name] = population, dims
@@ -94,7 +102,7 @@ def build(network: schema.Network, folder: Path | None = None) -> Plan:
         inputs=inputs,
         parameters={k: round_to_grid(v, grid).astype(dtype) for k, v in parameters.items()},
         weight_grid=grid,
-        fingerprint=_fingerprint(network, arrays),
+        fingerprint=_fingerprint(network, populations, arrays),
         constants=dimensions,
         kept=tuple(_kept(projections, key) for key in network.protocol.keep),
     )
@@ -154,12 +162,20 @@ def _columns(
     return tuple(dict.fromkeys(columns))
 
 
-def _fingerprint(network: schema.Network, arrays: Mapping[str, TimedValues]) -> str:
+def _fingerprint(
+    network: schema.Network,
+    populations: Mapping[str, Population],
+    arrays: Mapping[str, TimedValues],
+) -> str:
     """Return a hash of what decides a run's numbers: not recording, not how long it goes on."""
     content = network.model_dump(mode="json", exclude={"record": True, "protocol": {"epochs"}})
     for name, population in network.populations.items():
         if population.neuron is not None:
             content[f"neuron of {name}"] = dataclasses.asdict(models.neuron(network, name))
+        replay = populations[name].replay
+        if replay is not None and replay.spikes is not None:
+            digest = hashlib.sha256(replay.spikes.tobytes()).hexdigest()
+            content[f"spikes of {name}"] = digest
     content["content of arrays"] = digests(arrays.values())
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

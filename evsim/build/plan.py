@@ -169,14 +169,30 @@ class NeuronCode:
 
 
 @dataclass(frozen=True)
+class Replay:
+    """Spikes that a population sends whatever happens.
+
+    Attributes
+    ----------
+    spikes : (2, spike), steps of a trial (k - 1) and neurons, see `evsim.replay`; None where every
+        trial brings its own as the input (population, "spikes").
+    period : steps after which they are sent again; 0 for never.
+    """
+
+    spikes: NDArray[np.int64] | None
+    period: int
+
+
+@dataclass(frozen=True)
 class Population:
-    """A population with its variables; `neuron` is None where it only holds values."""
+    """A population with its variables; `neuron` is None where it only holds values or `replay`."""
 
     name: str
     shape: tuple[int, ...]
     variables: Mapping[str, Variable]
     neuron: NeuronCode | None
     spikes: bool
+    replay: Replay | None = None
 
     @property
     def size(self) -> int:
@@ -365,7 +381,8 @@ class Plan:
         population "" stands for the protocol constant that every block sees under that name.
     blocks : captured code of neurons, and of synapses in every step, in the order of Brian2's
         schedule.
-    inputs : the (population, variable) pairs that a trial's sample sets.
+    inputs : the (population, variable) pairs that a trial's sample sets; (population, "spikes")
+        where it brings the spikes of one that replays them.
     constants : protocol constants -> dimensions.
     kept : (population or projection, variable) pairs that carry over from trial to trial.
     parameters : initial values of everything that is learned or weighs: projections by name in

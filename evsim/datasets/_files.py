@@ -127,10 +127,10 @@ def _download_one(official: Official, file: File, target: Path) -> None:
         except (OSError, ValueError) as error:
             reasons.append(f"{mirror}{file.name}: {_first_line(error)}")
     files = _listing([file.name for file in official.files])
+    why = ":\n  " + "\n  ".join(reasons) if reasons else ": it has no address."
     raise DataError(
-        f"Cannot download {file.name}:\n  "
-        + "\n  ".join(reasons)
-        + f"\nPut {files} into a folder '{official.folder}' and name the folder around it with "
+        f"Cannot download {file.name}{why}"
+        f"\nPut {files} into a folder '{official.folder}' and name the folder around it with "
         f"`--data-dir` or {VARIABLE}."
     )
 

@@ -19,11 +19,12 @@ PACKAGE = "evsim.datasets"
 
 
 class Variant(Protocol):
-    """What the file of a data set defines; `OFFICIAL` and `NEEDS_PATH` only where they apply.
+    """What the file of a data set defines; `EVENTS`, `OFFICIAL`, `NEEDS_PATH` where they apply.
 
     Attributes
     ----------
     FIELDS : field -> shape of one sample; empty where only the file knows.
+    EVENTS : those of them that hold a list of spikes; absent where only the file knows.
     SIZES : subset -> split -> number of samples.
     """
 

@@ -6,7 +6,7 @@ means the same samples on every machine and at every time.
 
 from __future__ import annotations
 
-import re
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from evsim import expressions
+from evsim.datasets._events import EventLists
+from evsim.datasets._fields import ONE_HOT, read_field
 from evsim.errors import DataError, Fault, nearest
+from evsim.expressions import ExpressionError
+from evsim.replay import ReplayError, check_spikes, spike_list
 
 SPLIT_SEED = 1998
 LABELS = "labels"
@@ -28,14 +33,16 @@ class Dataset:
     ----------
     name : as in the network file.
     splits : "train" and "test" -> field -> (sample, ...). Images stay uint8; see `sample`.
+    events : "train" and "test" -> field -> a list of spikes a sample.
     """
 
     name: str
     splits: Mapping[str, Mapping[str, NDArray[Any]]]
+    events: Mapping[str, Mapping[str, EventLists]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for split, fields in self.splits.items():
-            lengths = {field: len(values) for field, values in fields.items()}
+        for split in {*self.splits, *self.events}:
+            lengths = self._lengths(split)
             if len(set(lengths.values())) > 1:
                 listing = ", ".join(f"'{field}' {n}" for field, n in lengths.items())
                 raise DataError(
@@ -54,6 +61,10 @@ class Dataset:
             hint = nearest(split, self.splits)
             raise DataError(Fault(f"Data set '{self.name}' has no {split} samples.", hint=hint))
         fields = self.splits[split]
+        if name in self.events.get(split, {}):
+            hint = "they are what 'POPULATION.spikes' of a population with `spikes` is set to"
+            message = f"Field '{name}' of data set '{self.name}' holds spikes, not values."
+            raise DataError(Fault(message, hint=hint))
         if name not in fields:
             hint = nearest(name, fields)
             raise DataError(
@@ -61,9 +72,26 @@ class Dataset:
             )
         return fields[name]
 
+    def spikes(self, split: str, name: str) -> EventLists:
+        """Return a field of spikes.
+
+        Raises
+        ------
+        DataError : the data set has no such field, or it holds values.
+        """
+        fields = self.events.get(split, {})
+        if name not in fields:
+            message = f"Data set '{self.name}' has no {split} field '{name}' that holds spikes."
+            raise DataError(Fault(message, hint=nearest(name, fields)))
+        return fields[name]
+
     def size(self, split: str) -> int:
         """Return the number of samples of a split, 0 where there is none."""
-        return next((len(values) for values in self.splits.get(split, {}).values()), 0)
+        return next(iter(self._lengths(split).values()), 0)
+
+    def _lengths(self, split: str) -> dict[str, int]:
+        found = {field: len(values) for field, values in self.splits.get(split, {}).items()}
+        return found | {field: len(lists) for field, lists in self.events.get(split, {}).items()}
 
     def sample(self, split: str, index: int, field: str, dtype: DTypeLike) -> NDArray[Any]:
         """Return one sample of a field in its own shape, as `dtype`.
@@ -104,56 +132,117 @@ class SplitData:
             stored_split(split), int(self.indices[split][index]), field, dtype
         )
 
-    def values(
-        self, split: str, index: int, text: str, size: int, dtype: DTypeLike
-    ) -> NDArray[Any]:
-        """Return what `field` or `one_hot(field)` gives a population of `size` neurons.
+    def spikes(
+        self, split: str, index: int, field: str, size: int, dt: float, period: int
+    ) -> NDArray[np.int64]:
+        """Return the spikes of sample `index`, (2, spike); see `evsim.replay`.
 
-        Returns
-        -------
-        (neuron,), in C order of the sample's shape.
+        Several spikes of a neuron in one step count as one.
+
+        Parameters
+        ----------
+        size : neurons of the population that sends them.
+        dt : s; `period` is in steps, 0 for none.
+        """
+        lists = self.dataset.spikes(stored_split(split), field)
+        times, neurons = lists.sample(int(self.indices[split][index]))
+        return spike_list(times, neurons, size, dt, period, merge=True)
+
+    def check_spikes(self, split: str, field: str, size: int, dt: float, period: int) -> None:
+        """Look at all spikes of a field that a split's samples come from.
 
         Raises
         ------
-        DataError : the sample has another size, or its class is not below `size`.
+        DataError : a spike lies before its sample, after the period, or has no neuron.
         """
-        field, one_hot = read_field(text)
-        if not one_hot:
-            sample = self.sample(split, index, field, dtype).reshape(-1)
-            if sample.size != size:
-                raise DataError(
-                    f"Field '{field}' of data set '{self.dataset.name}' has {sample.size} values "
-                    f"a sample, but the population that it sets has {size} neurons."
-                )
+        lists = self.dataset.spikes(stored_split(split), field)
+        try:
+            check_spikes(lists.time, lists.neuron, size, dt, period)
+        except ReplayError as error:
+            sample = int(np.searchsorted(lists.start, error.index, side="right")) - 1
+            raise DataError(
+                f"Field '{field}' of data set '{self.dataset.name}', {stored_split(split)} sample "
+                f"{sample}: a spike cannot be replayed: {error.message}."
+            ) from None
+
+    def values(
+        self, split: str, index: int, text: str, size: int, dtype: DTypeLike
+    ) -> NDArray[Any]:
+        """Return what an entry of `data.fields` gives a variable of `size` values.
+
+        A field alone is taken as `dtype`; expressions are evaluated in double precision, and in
+        them a field of one value a sample counts for all neurons.
+
+        Returns
+        -------
+        (neuron,), SI units, in C order of the sample's shape.
+
+        Raises
+        ------
+        DataError : the sample has another size, its class is not below `size`, or the expression
+            has no finite value.
+        """
+        found = read_field(text)
+
+        def one_hot(label: float) -> NDArray[np.float64]:
+            return self._one_hot(text, label, size)
+
+        if found.plain and found.numbers:
+            return self._numbers(split, index, text.strip(), size, dtype).reshape(-1)
+        names = {
+            field: self._numbers(split, index, field, size, np.float64, spread=True)
+            for field in found.numbers
+        }
+        names |= {
+            field: self.dataset.sample(
+                stored_split(split), int(self.indices[split][index]), field, np.float64
+            )
+            for field in found.classes
+        }
+        try:
+            values = expressions.evaluate(text, names, {ONE_HOT: one_hot})
+        except ExpressionError as error:
+            raise DataError(
+                f"'{text.strip()}' for {split} sample {index} of data set '{self.dataset.name}': "
+                f"{error.message}."
+            ) from None
+        return np.broadcast_to(values, (size,)).astype(dtype)
+
+    def _numbers(
+        self,
+        split: str,
+        index: int,
+        field: str,
+        size: int,
+        dtype: DTypeLike,
+        spread: bool = False,
+    ) -> NDArray[Any]:
+        """Return a sample, (value,); (), where it is one value and `spread` allows it."""
+        sample = self.sample(split, index, field, dtype)
+        if spread and sample.ndim == 0:
             return sample
-        label = int(self.dataset.field(stored_split(split), field)[self.indices[split][index]])
+        if sample.size != size:
+            neurons = "1 neuron" if size == 1 else f"{size} neurons"
+            raise DataError(
+                f"Field '{field}' of data set '{self.dataset.name}' has {sample.size} values "
+                f"a sample, but the population that it sets has {neurons}."
+            )
+        return sample.reshape(-1)
+
+    def _one_hot(self, text: str, label: float, size: int) -> NDArray[np.float64]:
         if not 0 <= label < size:
             raise DataError(
-                f"'{text}' meets class {label} in data set '{self.dataset.name}', but the "
+                f"'{text}' meets class {label:g} in data set '{self.dataset.name}', but the "
                 f"population that it sets has {size} neurons; give it one neuron a class."
             )
-        values = np.zeros(size, dtype)
-        values[label] = 1
+        values = np.zeros(size)
+        values[int(label)] = 1
         return values
 
 
 def stored_split(split: str) -> str:
     """Return the stored split that the samples of "train", "validation" or "test" lie in."""
     return "test" if split == "test" else "train"
-
-
-def read_field(text: str) -> tuple[str, bool]:
-    """Return the field that `field` or `one_hot(field)` names, and whether it is one-hot.
-
-    Raises
-    ------
-    DataError : `text` is neither.
-    """
-    match = re.fullmatch(r"\s*(?:(one_hot)\s*\(\s*(\w+)\s*\)|(\w+))\s*", text)
-    if match is None:
-        raise DataError(f"'{text}' is neither a field nor `one_hot(field)`.")
-    one_hot, encoded, plain = match.groups()
-    return encoded or plain, one_hot is not None
 
 
 def stratified_order(labels: NDArray[Any], seed: int = SPLIT_SEED) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ from evsim.datasets._files import File, Official
 from evsim.datasets.base import Dataset
 
 FIELDS: dict[str, tuple[int, ...]] = {"images": (28, 28), "labels": ()}
+EVENTS: frozenset[str] = frozenset()
 SIZES = {"full": {"train": 60_000, "test": 10_000}}
 OFFICIAL = Official(
     folder="fashion-mnist",

@@ -18,6 +18,7 @@ from evsim.datasets._files import File, Official
 from evsim.datasets.base import Dataset
 
 FIELDS: dict[str, tuple[int, ...]] = {"images": (28, 28), "labels": ()}
+EVENTS: frozenset[str] = frozenset()
 SIZES = {
     "embedded": {"train": 5_000, "test": 1_000},
     "full": {"train": 60_000, "test": 10_000},

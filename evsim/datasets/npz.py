@@ -2,6 +2,10 @@
 
 Each array is (sample, ...). A field `labels`, (sample,), keeps classes in proportion when samples
 are divided. Bytes (uint8) with more than one dimension count as intensities and are divided by 255.
+
+A field of spikes is three arrays: `<field>_time`, (spike,), in seconds from the sample's start,
+`<field>_neuron`, (spike,), and `<field>_start`, (sample + 1,), where each sample's spikes begin;
+the last of these is the number of all spikes.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evsim.datasets._events import EventLists
 from evsim.datasets.base import Dataset
 from evsim.errors import DataError
 
@@ -46,7 +51,23 @@ def load(subset: str, path: Path | None, folder: Path | None) -> Dataset:
         splits[split][field] = values
     if not splits["train"] and not splits["test"]:
         raise DataError(f"{path} holds no array; expected `train_<field>` and `test_<field>`.")
-    return Dataset(path.stem, splits)
+    events = {split: _take_events(fields, split, path) for split, fields in splits.items()}
+    return Dataset(path.stem, splits, events)
+
+
+def _take_events(fields: dict[str, NDArray[Any]], split: str, path: Path) -> dict[str, EventLists]:
+    """Take the arrays that make up fields of spikes out of a split's arrays."""
+    found = {}
+    for name in [name.removesuffix("_start") for name in fields if name.endswith("_start")]:
+        parts = [f"{name}_{part}" for part in ("time", "neuron", "start")]
+        if all(part in fields for part in parts):
+            time, neuron, start = (fields.pop(part) for part in parts)
+            try:
+                found[name] = EventLists(time, neuron, start)
+            except ValueError as error:
+                message = f"The spikes '{split}_{name}' of {path} cannot be taken: {error}."
+                raise DataError(message) from None
+    return found
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:

@@ -83,6 +83,9 @@ class Simulation(ABC):
     ) -> None:
         """Start a trial: start state, then `inputs` (population, variable) -> (neuron,) values.
 
+        What a population that replays spikes sends, unless the plan says it, is the input
+        (population, "spikes") -> (2, spike), see `evsim.replay`.
+
         Parameters
         ----------
         trial : what random numbers of the code depend on, from 0 to 2**64 - 1.

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim.build.plan import Plan
-from evsim.datasets import SplitData
-from evsim.datasets.base import read_field
+from evsim.datasets import SplitData, read_field
 from evsim.errors import DataError
 from evsim.orchestrator.trial import Readout
 from evsim.spec.schema import Network
@@ -38,16 +37,34 @@ class Samples:
         """
         for split in SPLITS:
             if self.size(split):
+                self._check_spikes(split)
                 self.inputs(split, 0)
                 self._check_classes(split)
+
+    def _check_spikes(self, split: str) -> None:
+        assert self.data is not None and self.network.data is not None
+        for name, field in self._replayed().items():
+            population = self.plan.populations[name]
+            assert population.replay is not None
+            period = population.replay.period
+            self.data.check_spikes(split, field, population.size, self.plan.dt, period)
+
+    def _replayed(self) -> dict[str, str]:
+        """Return the populations that replay samples' spikes, and the fields of these."""
+        fields = self.network.data.fields if self.network.data else {}
+        return {
+            name: fields[f"{name}.{variable}"].strip()
+            for name, variable in self.plan.inputs
+            if self.plan.populations[name].replay is not None
+        }
 
     def _check_classes(self, split: str) -> None:
         assert self.data is not None and self.network.data is not None
         uses = [
-            (field, self.plan.populations[target.partition(".")[0]].size, f"sets '{target}'")
+            (field, self._size(*target.split(".")), f"sets '{target}'")
             for target, text in self.network.data.fields.items()
-            for field, one_hot in [read_field(text)]
-            if one_hot
+            if target.partition(".")[0] not in self._replayed()
+            for field in read_field(text).classes
         ]
         readout = self.network.readout
         if readout is not None and Readout.of(readout).variable:
@@ -80,18 +97,23 @@ class Samples:
         return int(self.data.sample(split, index, readout.label, np.int64))
 
     def inputs(self, split: str, index: int) -> dict[tuple[str, str], NDArray[Any]]:
-        """Return (population, variable) -> (neuron,) of a sample."""
+        """Return what a sample sets, see `Simulation.begin`; (1,) for a shared variable."""
         if self.data is None:
             return {}
-        assert self.network.data is not None
-        fields = self.network.data.fields
-        return {
-            key: self.data.values(
-                split,
-                index,
-                fields[".".join(key)],
-                self.plan.populations[key[0]].size,
-                self.plan.dtype,
-            )
-            for key in self.plan.inputs
-        }
+        return {key: self._input(split, index, *key) for key in self.plan.inputs}
+
+    def _input(self, split: str, index: int, name: str, variable: str) -> NDArray[Any]:
+        assert self.data is not None and self.network.data is not None
+        text, population = (
+            self.network.data.fields[f"{name}.{variable}"],
+            self.plan.populations[name],
+        )
+        if population.replay is None:
+            size = self._size(name, variable)
+            return self.data.values(split, index, text, size, self.plan.dtype)
+        period = population.replay.period
+        return self.data.spikes(split, index, text.strip(), population.size, self.plan.dt, period)
+
+    def _size(self, population: str, variable: str) -> int:
+        found = self.plan.populations[population]
+        return 1 if found.variables[variable].shared else found.size

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from evsim.errors import Fault
 from evsim.spec.arrays import check_arrays
+from evsim.spec.data import check_data
 from evsim.spec.faults import Faults, Scope
 from evsim.spec.neurons import check_neurons
 from evsim.spec.plasticity import check_plasticity
 from evsim.spec.populations import check_populations
 from evsim.spec.running import (
-    check_data,
     check_grid,
     check_protocol,
     check_readout,

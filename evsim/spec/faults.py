@@ -13,6 +13,7 @@ from evsim.models import Declared, NeuronModel
 from evsim.spec.schema import Network
 from evsim.spec.source import Path
 
+DATASETS = "evsim.datasets"
 PROJECTIONS = "evsim.projections"
 
 
@@ -60,7 +61,9 @@ class Scope:
         self.neurons: dict[str, NeuronModel] = {}
         self.variables: dict[str, dict[str, Declared]] = {}
         for name, population in network.populations.items():
-            if population.values is not None:
+            if population.spikes is not None:
+                self.variables[name] = {}
+            elif population.values is not None:
                 value = Declared("1", frozenset(), "parameter", "", 0, 0)
                 self.variables[name] = {population.values: value}
             elif population.neuron is not None:

@@ -14,6 +14,7 @@ from evsim.expressions import ExpressionError, ValueUndefinedError
 from evsim.models import Declared
 from evsim.spec.faults import Faults, Scope, check_quantity, variants
 from evsim.spec.neurons import built_in
+from evsim.spec.replay import check_spikes
 from evsim.spec.schema import MAX_NEURONS, Population
 from evsim.spec.source import Path
 
@@ -25,16 +26,19 @@ def check_populations(faults: Faults, scope: Scope) -> None:
     for name, population in faults.network.populations.items():
         path: Path = ("populations", name)
         total += math.prod(population.shape)
-        if (population.neuron is None) == (population.values is None):
-            message = f"Population '{name}' needs exactly one of `neuron` and `values`."
+        kinds = (population.neuron, population.values, population.spikes)
+        if sum(kind is not None for kind in kinds) != 1:
+            message = f"Population '{name}' needs exactly one of `neuron`, `values` and `spikes`."
             faults.add(path, message, key=True)
+        elif population.spikes is not None:
+            check_spikes(faults, path, population, population.spikes)
         elif population.values is not None:
             _check_values(faults, path, population)
         elif population.neuron not in known:
             faults.unknown((*path, "neuron"), "neuron", str(population.neuron), known)
         for key, text in population.set.items():
             check_quantity(faults, (*path, "set", key), text)
-        if name in scope.variables:
+        if name in scope.variables and population.spikes is None:
             _check_variables(faults, path, population, scope.variables[name])
     if total > MAX_NEURONS:
         message = f"The populations have {total:,} neurons, more than {MAX_NEURONS:,}."

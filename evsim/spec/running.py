@@ -1,4 +1,4 @@
-"""Checks of how a network is run: data, protocol, readout, recording."""
+"""Checks of how a network is run: protocol, readout, recording."""
 
 from __future__ import annotations
 
@@ -12,75 +12,17 @@ import numpy as np
 from evsim import expressions, registry, units
 from evsim.errors import nearest
 from evsim.expressions import ExpressionError
-from evsim.spec.faults import Faults, Scope, variants
+from evsim.spec.faults import DATASETS, Faults, Scope, variants
 from evsim.spec.neurons import built_in
-from evsim.spec.schema import MAX_STEPS, Data, Phase, Split
+from evsim.spec.schema import MAX_STEPS, Phase, Split
 from evsim.spec.source import Path
 from evsim.spec.trials import check_constants, check_keep, check_repeat
 from evsim.units import Measure
 
-DATASETS = "evsim.datasets"
 SECOND = units.dimensions("second")
 
-_FIELD = re.compile(r"\s*(?:(one_hot)\(\s*(\w+)\s*\)|(\w+))\s*")
 _ARGMAX = re.compile(r"\s*argmax\(\s*(\w+\.\w+)\s*\)\s*")
 _VOTE = re.compile(r"\s*vote\(\s*(\w+)\s*\)\s*")
-
-
-def check_data(faults: Faults, scope: Scope) -> None:
-    """Check the `data` section."""
-    data = faults.network.data
-    if data is None:
-        return
-    known = variants(DATASETS)
-    module = None
-    if known and data.name not in known:
-        faults.unknown(("data", "name"), "data set", data.name, known)
-    elif known:
-        module = registry.load(DATASETS, data.name)
-        _check_sizes(faults, data, getattr(module, "SIZES", {}))
-    fields = getattr(module, "FIELDS", {})
-    for key, text in data.fields.items():
-        place: Path = ("data", "fields", key)
-        found = scope.reference(faults, place, key, " it sets", key=True)
-        match = _FIELD.fullmatch(text)
-        if not match:
-            faults.add(place, f"'{text}' is not a field.", "write 'field' or 'one_hot(field)'")
-            continue
-        field = match[2] or match[3]
-        if fields and field not in fields:
-            faults.unknown(place, f"field of data set '{data.name}':", field, fields)
-        elif fields and found and match[3]:
-            _check_field_size(faults, place, field, fields[field], found[0])
-
-
-def _check_sizes(faults: Faults, data: Data, sizes: dict[str, dict[str, int]]) -> None:
-    if not sizes:
-        return
-    if data.subset not in sizes:
-        known = " or ".join(f"`subset: {name}`" for name in sorted(sizes))
-        message = f"Data set '{data.name}' has no {data.subset} subset."
-        faults.add(("data", "subset"), message, f"write {known}")
-        return
-    available, split = sizes[data.subset], data.split
-    for part, wanted in (("train", (split.train or 0) + split.validation), ("test", split.test)):
-        if part in available and wanted is not None and wanted > available[part]:
-            parts = "train and validation" if part == "train" else "test"
-            message = f"The split asks for {wanted:,} {parts} samples of {available[part]:,}."
-            faults.add(("data", "split"), message, key=True)
-
-
-def _check_field_size(
-    faults: Faults, place: Path, field: str, shape: tuple[int, ...], population: str
-) -> None:
-    size, neurons = math.prod(shape), math.prod(faults.network.populations[population].shape)
-    if size != neurons:
-        mark = faults.network.source.mark(("populations", population), key=True)
-        message = (
-            f"A sample of '{field}' has {size} values, but population '{population}' "
-            f"(line {mark.line}) has {neurons} neurons."
-        )
-        faults.add(place, message)
 
 
 def check_protocol(faults: Faults, scope: Scope) -> None:

@@ -78,14 +78,15 @@ class Split(Section):
 class Data(Section):
     """Where trials come from: a data set and the variables that its fields set.
 
-    `fields` maps `population.variable` to a field of the data set or `one_hot(field)`.
+    `fields` maps `population.variable` to a field of the data set, `one_hot(field)`, or an
+    expression over both with units.
     """
 
     name: str
     subset: Literal["embedded", "full"] = "full"
     path: str | None = None
     split: Split = Split()
-    fields: dict[str, str]
+    fields: dict[str, Expression]
 
 
 def _check_table(value: Any) -> Any:
@@ -133,12 +134,27 @@ class Neuron(Section):
     parameters: dict[Name, Expression] = {}
 
 
+class Spikes(Section):
+    """Spikes that a population replays: from a file, listed, or where it has neither from data.
+
+    `file` is `FILE.csv` with lines `time,neuron`, `FILE.npz` with arrays `time` and `neuron`, or
+    `FILE.h5:group` with such datasets; `unit` is that of its times, by default seconds.
+    """
+
+    file: str | None = None
+    unit: str | None = None
+    times: tuple[Expression, ...] | None = None
+    neurons: tuple[Natural, ...] | None = None
+    period: Time | None = None
+
+
 class Population(Section):
-    """Neurons of one model in one shape, or values that the data set (no dynamics)."""
+    """Neurons of one model in one shape, values that the data set, or spikes that are replayed."""
 
     shape: Annotated[tuple[Count, ...], Field(min_length=1, max_length=3)]
     neuron: str | None = None
     values: Name | None = None
+    spikes: Spikes | None = None
     share: dict[Name, Literal["channel", "all"]] = {}
     init: dict[Name, Expression] = {}
     learn: dict[Name, str] = {}

@@ -73,6 +73,9 @@ def applies(plan: Plan) -> str | None:
             return f"it knows spikes only, not the event of '{block.name}'"
     for name in plan.arrays:
         return f"it reads no values over time, such as the array '{name}'"
+    for population in plan.populations.values():
+        if population.replay is not None:
+            return f"there is no dense code for spikes that are replayed, as '{population.name}'"
     if plan.streams:
         return f"there are no random numbers in it, which '{plan.streams[0][0]}' draws"
     return None

@@ -1,5 +1,7 @@
 """What Brian2 refuses is told in the network file's terms: place, excerpt, and nothing raw."""
 
+import h5py
+import numpy as np
 import pytest
 
 from evsim.build.build import build
@@ -115,3 +117,80 @@ def test_a_value_that_is_not_finite_in_one_step_is_found_before_the_run(
     (fault,) = caught.value.faults
     assert fault.message.startswith(message) and "not finite" in fault.message
     assert fault.excerpt.index(place) == fault.mark.column - 1
+
+
+SPIKES = """\
+name: spikes
+dt: 0.1*ms
+populations:
+  a: {{shape: [2, 2], spikes: {spikes}}}
+protocol: {{phases: {{run: {{steps: 3}}}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("spikes", "at", "message", "hint"),
+    [
+        ("{times: [1*ms, -1*ms], neurons: [0, 1]}", "-1", "time, -0.001 s, lies before 0.", ""),
+        (
+            "{times: [2*ms, 1*ms], neurons: [0, 1], period: 2*ms}",
+            "2*ms",
+            "not below the period",
+            "",
+        ),
+        (
+            "{times: [0.1*ms, 0.2*ms, 0.15*ms], neurons: [3, 3, 3]}",
+            "0.15",
+            "neuron 3 has another spike in the same step of 0.0001 s.",
+            "take a smaller `dt`",
+        ),
+        ("{file: none.csv}", "none", "The spikes cannot be read: there is no file", ""),
+        ("{file: text.csv}", "text", "line 3 of", ""),
+        (
+            "{file: far.csv}",
+            "far",
+            "Spike 2 of 'far.csv' cannot be replayed: there is no neuron",
+            "",
+        ),
+        (
+            "{file: half.csv}",
+            "half",
+            "Spike 1 of 'half.csv' cannot be replayed: there is no neuron",
+            "",
+        ),
+        ("{file: nan.csv}", "nan.", "its time, nan s, is not a number of seconds.", ""),
+        ("{file: cut.npz}", "cut", "cut.npz' cannot be read or is damaged.", ""),
+        ("{file: other.npz}", "other", "other.npz' has no `neuron`", ""),
+        ("{file: unequal.npz}", "unequal", "unequal.npz' has 2 times, but 1 neurons.", ""),
+        ("{file: 'tables.h5:late'}", "'tables", "has no group 'late'.", ""),
+        ("{file: 'tables.h5:early'}", "'tables", "`time` of ", ""),
+    ],
+)
+def test_spikes_that_cannot_be_replayed_are_told_with_their_place(
+    tmp_path, spikes, at, message, hint
+):
+    (tmp_path / "text.csv").write_text("time,neuron\n0.1,1\n0.2;2\n")
+    (tmp_path / "far.csv").write_text("0.1,3\n0.2,4\n")
+    (tmp_path / "half.csv").write_text("0.1,0.5\n")
+    (tmp_path / "nan.csv").write_text("nan,1\n")
+    (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 cut")
+    np.savez(tmp_path / "other.npz", time=[0.1])
+    np.savez(tmp_path / "unequal.npz", time=[0.1, 0.2], neuron=[1])
+    with h5py.File(tmp_path / "tables.h5", "w") as file:
+        file["early/time"], file["early/neuron"] = [[0.1]], [1]
+    text = SPIKES.format(spikes=spikes)
+    with pytest.raises(BuildError) as caught:
+        build(parse_text(text, str(tmp_path / "net.yaml")))
+    (fault,) = caught.value.faults
+    assert (fault.mark.line, fault.mark.column) == (4, text.split("\n")[3].index(at) + 1)
+    assert message in fault.message and hint in fault.hint
+
+
+def test_a_run_goes_on_with_the_same_spikes_only(tmp_path):
+    """The file's spikes belong to what decides the numbers; how it writes them does not."""
+    found = []
+    for text in ("0.1,3\n0.2,1\n", "time,neuron\n0.2,1.0\n0.1,3\n", "0.1,3\n0.2,2\n"):
+        (tmp_path / "spikes.csv").write_text(text)
+        network = parse_text(SPIKES.format(spikes="{file: spikes.csv}"), str(tmp_path / "net.yaml"))
+        found.append(build(network).fingerprint)
+    assert found[0] == found[1] != found[2]

@@ -121,7 +121,12 @@ def test_unknown_names_and_subsets_suggest_known_ones() -> None:
 
 
 def test_listing_names_every_data_set(nowhere: Path) -> None:
-    assert set(registry.names("evsim.datasets")) == {"mnist", "fashion_mnist", "npz"}
+    assert set(registry.names("evsim.datasets")) == {
+        "fashion_mnist",
+        "mnist",
+        "n_mnist",
+        "npz",
+    }
     places = {(entry.name, entry.subset): entry.place for entry in datasets.listing()}
     assert places["mnist", "embedded"] == "ships with evsim"
     assert places["mnist", "full"] == "not downloaded"
@@ -130,3 +135,8 @@ def test_listing_names_every_data_set(nowhere: Path) -> None:
 def test_nothing_to_get_for_own_files() -> None:
     with pytest.raises(DataError, match="your own files"):
         datasets.get("npz")
+
+
+def test_a_data_set_without_an_address_says_which_files_it_needs(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no address.\nPut NMNISTsmall.tar.xz, .*'n-mnist-small'"):
+        datasets.get("n_mnist", tmp_path)

@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from evsim.datasets.base import Dataset, read_field, split, stratified_order
+from evsim.datasets import read_field
+from evsim.datasets.base import Dataset, split, stratified_order
 from evsim.errors import DataError
+from evsim.expressions import ExpressionError
 
 LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=200).map(np.array)
 
@@ -122,7 +124,45 @@ def test_fields_of_different_lengths_are_refused() -> None:
         Dataset("own", {"train": {"images": np.zeros((3, 2)), "labels": np.zeros(2)}})
 
 
-@pytest.mark.parametrize("text", ["two_hot(labels)", "labels + 1", "__import__('os')", ""])
-def test_field_expressions_are_fields_or_one_hot(text: str) -> None:
-    with pytest.raises(DataError, match="neither a field nor"):
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("two_hot(labels)", 0),
+        ("1 + one_hot(labels + 1)", 12),
+        ("one_hot()", 0),
+        ("x*__import__('os')", 2),
+        (" 2*nA", 1),
+        ("", 0),
+    ],
+)
+def test_what_is_no_expression_over_fields_is_refused_at_its_place(text: str, column: int) -> None:
+    with pytest.raises(ExpressionError) as caught:
         read_field(text)
+    assert caught.value.column == column
+
+
+def test_expressions_over_fields_are_evaluated_in_double_precision() -> None:
+    fields = {
+        "images": np.array([[[0, 51], [102, 255]]], np.uint8),
+        "labels": np.array([2]),
+        "gain": np.array([0.1]),
+    }
+    parts = split(Dataset("own", {"train": fields}), None, 0, None)
+
+    def values(text: str, size: int = 4) -> np.ndarray:
+        return parts.values("train", 0, text, size, np.float32)
+
+    pixels = np.array([0, 51, 102, 255]) / 255
+    assert_array_equal(values("images*63.75*Hz"), np.float32(pixels * 63.75))
+    assert_array_equal(values("(images - 0.5)*2*nA"), np.float32((pixels - 0.5) * 2 * 1e-9))
+    assert_array_equal(
+        values("gain*images + one_hot(labels)"), np.float32(0.1 * pixels + [0, 0, 1, 0])
+    )
+    assert_array_equal(values("gain*mV", 3), np.float32([1e-4] * 3))
+    assert values("images*Hz").dtype == np.float32
+    with pytest.raises(DataError, match=r"'1/images' for train sample 0 .* not finite"):
+        values("1/images")
+    with pytest.raises(DataError, match="has 4 values a sample, but .* has 5 neurons"):
+        values("images*2", 5)
+    with pytest.raises(DataError, match="class 2 .* has 2 neurons"):
+        values("1 - one_hot(labels)", 2)

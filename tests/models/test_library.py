@@ -62,7 +62,7 @@ def rates(program, plan):
 
 def test_every_neuron_with_a_current_is_here():
     named = set(registry.names(models.NEURONS))
-    assert set(CURRENTS) == named - {"sigma_delta", "poisson", "stochastic_binary"}
+    assert set(CURRENTS) == named - {"sigma_delta", "poisson", "stochastic_binary", "latency"}
 
 
 def test_engines_agree(program, plan):
@@ -155,3 +155,31 @@ protocol: {phases: {run: {steps: 4000}}}
         assert (np.abs(count - 4000 * probability) <= 5 * deviation).all()
         scores = (count - 4000 * probability)[1:] / deviation[1:]
         assert scores.std() == pytest.approx(1, abs=0.15)
+
+
+def test_latency_neurons_spike_once_the_earlier_the_larger_their_value():
+    """A value of 0 never spikes; the others in the step of 16 ms times one minus the value."""
+    plan = build(
+        parse_text("""\
+name: latency
+dt: 0.5*ms
+precision: float64
+neurons: {late: {model: latency, parameters: {latest: 16*ms}}}
+populations: {a: {shape: [2, 3, 6], neuron: late, init: {value: i/32}}}
+protocol: {phases: {first: {steps: 20}, then: {steps: 20, from: first}}}
+""")
+    )
+    found = []
+    for program in (fused.compile(plan), reference.compile(plan, "numpy")):
+        simulation = program.simulation()
+        simulation.begin({})
+        for phase in plan.phases:
+            simulation.enter(phase)
+            simulation.advance(20, record=True)
+            simulation.leave()
+        spikes = simulation.take_spikes()["a"]
+        found.append(np.column_stack([np.repeat(np.arange(40), spikes.count), spikes.neuron]))
+    step, neuron = found[0].T
+    assert (found[0] == found[1]).all()
+    assert sorted(neuron) == list(range(1, 36))
+    assert (step == np.maximum(32 - neuron.astype(int), 0)).all()

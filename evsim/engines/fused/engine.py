@@ -23,6 +23,7 @@ from evsim.engines.fused.program import (
     synaptic_names,
 )
 from evsim.engines.fused.render import FUNCTIONS
+from evsim.engines.fused.replay import pack
 from evsim.engines.fused.vector import row_lanes
 from evsim.projections.base import Synapses
 
@@ -196,6 +197,7 @@ class FusedSimulation(Simulation):
         self.kept = np.zeros(0, np.uint32)
         self.record = np.zeros(count, np.bool_)
         self.pieces: dict[str, list[Spikes]] = {}
+        self.replay = self.planned_replay = pack(plan, layout, {})
         self.phase: Phase | None = None
         self.learns = True
         self.done = 0
@@ -213,8 +215,14 @@ class FusedSimulation(Simulation):
             if projection.code is not None and projection.changes_weights:
                 slot = self.layout.slots[name, projection.code.weight]
                 self.state["f"][slot.offset : slot.offset + slot.size] = self.program.raw[name]
+        given = {}
         for key, values in inputs.items():
-            self._write(key, values)
+            population = self.plan.populations.get(key[0])
+            if population is None or population.replay is None:
+                self._write(key, values)
+            else:
+                given[key[0]] = values
+        self.replay = pack(self.plan, self.layout, given) if given else self.planned_replay
         self.program.compiled.module.prepare(*self._buffers(), *self.scratch)
         self.ends = {"": {key: array.copy() for key, array in self.state.items()}}
 
@@ -261,6 +269,7 @@ class FusedSimulation(Simulation):
                 self.kept_at,
                 self.kept_end,
                 counts,
+                *self.replay,
             )
         )
         if self.record.any():

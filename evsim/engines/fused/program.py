@@ -14,6 +14,7 @@ from evsim.engines.fused.layout import Layout, make_layout
 from evsim.engines.fused.neurons import lower_blocks
 from evsim.engines.fused.plasticity import GradientLayout, Reader, lower_rule
 from evsim.engines.fused.probes import lower_kept, lower_room
+from evsim.engines.fused.replay import REPLAY, lower_replay
 from evsim.engines.fused.source import Lines, Scope
 from evsim.engines.fused.vector import COPY
 from evsim.engines.fused.weights import Weights
@@ -230,7 +231,7 @@ def _lower_advance(
 ) -> None:
     out.add(
         "@compiled",
-        f"def advance({PLACE}, draw, {STATE}, {EVENTS}, {KEPT}):",
+        f"def advance({PLACE}, draw, {STATE}, {EVENTS}, {KEPT}, {REPLAY}):",
     )
     out.indent = 1
     out.add("for step in range(steps):")
@@ -238,6 +239,7 @@ def _lower_advance(
     lower_room(out, plan, layout)
     out.add("now = first + step", "t = D(now) * DT")
     out.add(*(f"s{at} = F(shared[done + step, {at}])" for at in range(len(plan.shared))))
+    lower_replay(out, plan, layout)
     for part in _parts(plan):
         if isinstance(part, Block):
             lower_every_synapse(out, plan, layout, weights, part)

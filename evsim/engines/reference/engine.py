@@ -35,7 +35,9 @@ from evsim.engines.reference.neurons import Cells
 from evsim.engines.reference.plasticity import learning
 from evsim.engines.reference.probes import Means, SpikeProbe
 from evsim.engines.reference.projections import Wiring, assign_sums
+from evsim.engines.reference.replay import Replayed
 from evsim.errors import RunError
+from evsim.replay import SPIKES
 
 COMPILE_FROM = 100_000
 """Connections from which compiling Brian2's code takes less time than it saves."""
@@ -97,6 +99,11 @@ class ReferenceSimulation(Simulation):
         plan = self.plan
         self.clock = compat.clock(plan.dt, "evsim_clock")
         self.cells = {name: Cells(p, self.clock) for name, p in plan.populations.items()}
+        self.replayed = {
+            name: Replayed(p, self.cells[name].group)
+            for name, p in plan.populations.items()
+            if p.replay is not None
+        }
         orders = _orders(plan)
         self.wirings = {
             p.name: Wiring(
@@ -135,8 +142,11 @@ class ReferenceSimulation(Simulation):
         self._load()
         for wiring in self.wirings.values():
             wiring.begin()
+        for name, replayed in self.replayed.items():
+            replayed.load(inputs.get((name, SPIKES)))
         for (population, name), values in inputs.items():
-            self._owners()[population].write(name, np.asarray(values).ravel())
+            if population not in self.replayed:
+                self._owners()[population].write(name, np.asarray(values).ravel())
         self.ends = {"": self._state()}
 
     def _load(self) -> None:
@@ -183,6 +193,8 @@ class ReferenceSimulation(Simulation):
     def _step(self, phase: Phase) -> None:
         compat.set_clock(self.clock, phase.first + self.done)
         self._set_shared(phase.shared.row(self.done))
+        for replayed in self.replayed.values():
+            replayed.send(phase.first + self.done)
         values = [w for w in self.wirings.values() if w.projection.sends == "value"]
         waiting = bool(values)
         for item, draws in self.step_objects:

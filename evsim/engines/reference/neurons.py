@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 
 from evsim.build import brian2_compat as compat
 from evsim.build.plan import NeuronCode, Population
+from evsim.engines.reference.replay import CODE
 
 
 def code_of(population: Population) -> NeuronCode:
     """Return a population's neuron; one that only holds values has no code."""
     if population.neuron is not None:
         return population.neuron
+    if population.replay is not None:
+        return CODE
     lines = map(compat.declaration, population.variables.values())
     return NeuronCode("\n".join(lines), None, None, None, None, {}, {}, {})
 
