@@ -23,7 +23,9 @@ if "pylab" not in sys.modules:
     del sys.modules["pylab"]
 import brian2
 import numpy as np
+import sympy
 from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS, Function
+from brian2.parsing.sympytools import str_to_sympy
 from brian2.units.fundamentalunits import get_or_create_dimension
 from brian2.utils.stringtools import get_identifiers
 from numpy.typing import NDArray
@@ -193,6 +195,27 @@ def kind_of(variable: Any) -> Kind:
     if variable.is_boolean:
         return "boolean"
     return "integer" if variable.is_integer else "float"
+
+
+def check_method(group: Any, code: NeuronCode) -> None:
+    """Refuse what Brian2's exponential Euler would integrate without a part of an equation.
+
+    It takes `v - v**2` for linear in v, since the expression has two powers of v, and drops v**2.
+
+    Raises
+    ------
+    ValueError : naming the variable.
+    """
+    if code.method != "exponential_euler":
+        return
+    for name, expression in group.equations.get_substituted_expressions(group.variables):
+        symbol = sympy.Symbol(name, real=True)
+        expanded = str_to_sympy(expression.code, group.variables).expand()
+        if set(sympy.collect(expanded, symbol, evaluate=False)) - {symbol, sympy.S.One}:
+            raise ValueError(
+                f"The equation of '{name}' is not linear in '{name}', "
+                "as the method exponential_euler needs it"
+            )
 
 
 def mark_connected(synapses: Any) -> None:

@@ -45,6 +45,7 @@ def build_population(
     size = int(np.prod(declared.shape))
     try:
         group = compat.neuron_group(name, size, code, clock)
+        compat.check_method(group, code)
     except Exception as error:
         faults.brian2(_equations_path(network, name), error)
         return None, None, {}

@@ -64,6 +64,12 @@ def test_the_base_is_good():
         ({"equation": "dv/dt = E - v : volt"}, 5, "equations", "does not have the expected unit"),
         ({"equation": "dv/dt = (E - v + x)/tau : volt"}, 5, "equations", "inconsistent units"),
         ({"equation": "dv/dt = (E-v)**2/tau/mV : volt"}, 5, "equations", "not be separated"),
+        (
+            {"equation": "dv/dt = (v - v*v/E)/tau : volt", "method": "exponential_euler"},
+            5,
+            "equations",
+            "The equation of 'v' is not linear in 'v'",
+        ),
         ({"equation": "dv/dt = xi*mV*tau**-0.5 : volt"}, 5, "equations", "Cannot solve stochastic"),
         ({"end": "x = x + beta"}, 9, "end", "inconsistent units"),
         ({"end": "x = rand() - rand()"}, 9, "end", "more than one call of rand"),
