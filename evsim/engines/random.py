@@ -27,7 +27,7 @@ M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 ROUNDS = 10
-FIVE, SIX, BITS_26 = np.uint64(5), np.uint64(6), np.uint64(26)
+ONE, FIVE, SIX, BITS_26 = np.uint64(1), np.uint64(5), np.uint64(6), np.uint64(26)
 UNIT, TWO_24 = 2.0**-53, 2.0**24
 
 CENTRE, EDGE, SHIFT, TAIL = 0.425, 0.180625, 1.6, 5.0
@@ -80,10 +80,11 @@ def philox(key: Any, high: Any, low: Any) -> Any:
 
 @inline
 def _bits(key: Any, trial: Any, step: Any, neuron: Any) -> Any:
-    """Return 53 random bits."""
-    low = (np.uint64(step) << HALF) | np.uint64(neuron)
-    first, _ = philox(key, trial, low)
-    return np.float64(((first & LOW) >> FIVE) << BITS_26 | (first >> HALF) >> SIX)
+    """Return 53 random bits: a counter serves two neurons."""
+    low = (np.uint64(step) << HALF) | (np.uint64(neuron) >> ONE)
+    first, second = philox(key, trial, low)
+    words = second if np.uint64(neuron) & ONE else first
+    return np.float64(((words & LOW) >> FIVE) << BITS_26 | (words >> HALF) >> SIX)
 
 
 @inline
@@ -93,9 +94,21 @@ def uniform(key: Any, trial: Any, step: Any, neuron: Any) -> Any:
 
 
 @inline
+def same(number: Any) -> Any:
+    """Return a number as it is."""
+    return number
+
+
+@inline
+def single(number: Any) -> Any:
+    """Return a number in [0, 1) cut to 24 bits, so that it stays below 1 in single precision."""
+    return floor(number * TWO_24) / TWO_24
+
+
+@inline
 def uniform_single(key: Any, trial: Any, step: Any, neuron: Any) -> Any:
-    """Return `uniform` cut to 24 bits, so that it stays below 1 in single precision."""
-    return floor(uniform(key, trial, step, neuron) * TWO_24) / TWO_24
+    """Return `uniform` cut to 24 bits."""
+    return single(uniform(key, trial, step, neuron))
 
 
 @inline
@@ -112,29 +125,23 @@ def _polynomial(r: Any, c: Any) -> Any:
 
 
 @inline
+def central_quantile(p: Any) -> Any:
+    """Return `normal_quantile` of the middle 85 %, without a branch; NaN of the tails."""
+    q = p - 0.5
+    r = EDGE - q * q
+    size = q * _polynomial(r, A) / _polynomial(r, B)
+    return size if abs(q) <= CENTRE else np.nan
+
+
+@inline
 def normal_quantile(p: Any) -> Any:
     """Return the point below which a standard normal number lies with probability 0 < p < 1."""
     q = p - 0.5
     if abs(q) <= CENTRE:
-        r = EDGE - q * q
-        return q * _polynomial(r, A) / _polynomial(r, B)
+        return central_quantile(p)
     r = sqrt(-log(p if q < 0.0 else 1.0 - p))
     if r <= TAIL:
         size = _polynomial(r - SHIFT, C) / _polynomial(r - SHIFT, D)
     else:
         size = _polynomial(r - TAIL, E) / _polynomial(r - TAIL, F)
     return -size if q < 0.0 else size
-
-
-@inline
-def fill_uniform(out: Any, key: Any, trial: Any, step: Any) -> None:
-    """Set out[neuron] for every neuron; see `uniform`."""
-    for neuron in range(out.size):
-        out[neuron] = uniform(key, trial, step, neuron)
-
-
-@inline
-def fill_normal(out: Any, key: Any, trial: Any, step: Any) -> None:
-    """Set out[neuron] for every neuron; see `normal`."""
-    for neuron in range(out.size):
-        out[neuron] = normal(key, trial, step, neuron)

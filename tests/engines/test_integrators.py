@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from evsim.build.build import build
-from evsim.engines import random
 from evsim.engines.base import stream_keys
+from evsim.engines.fill import fill_normal
 from evsim.engines.fused import engine as fused
 from evsim.spec.parse import parse_text
 from evsim.testing.engine import assert_same, states
@@ -104,7 +104,7 @@ def test_paths_of_a_stochastic_equation_converge_with_order_one(plan, ends, meth
     key = np.uint64(stream_keys(plan)[f"{method}_s_stateupdater", "_normal_0"])
     draws = np.empty((STEPS, LEVELS * NEURONS))
     for step, row in enumerate(draws):
-        random.fill_normal(row, key, np.uint64(0), step)
+        fill_normal(row, 0, len(row), key, np.uint64(0), step)
     errors = np.empty(LEVELS)
     for level, values in enumerate(ends[method]):
         steps = STEPS >> level

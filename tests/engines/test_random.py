@@ -5,7 +5,7 @@ import pytest
 from numba import njit
 from scipy import special, stats
 
-from evsim.engines import counts, random
+from evsim.engines import counts, fill, random
 from evsim.streams import stream_key
 
 # Known answers of the Random123 distribution: counter words, key words, result words.
@@ -34,24 +34,36 @@ def test_philox_gives_the_published_bits(counter, key, expected):
     assert found == (word(*expected[:2]), word(*expected[2:]))
 
 
-def draws(fill, key, trial=0, steps=50, neurons=2000):
+def draws(fill_one, key, trial=0, steps=50, neurons=2000):
     out = np.empty((steps, neurons))
     for step in range(steps):
-        fill(out[step], np.uint64(key), np.uint64(trial), step)
+        fill_one(out[step], 0, neurons, np.uint64(key), np.uint64(trial), step)
     return out
 
 
 def test_uniform_numbers_are_uniform():
-    found = draws(random.fill_uniform, 1)
+    found = draws(fill.fill_uniform, 1)
     assert 0 <= found.min() and found.max() < 1
     assert stats.kstest(found.ravel(), "uniform").pvalue > 1e-3
 
 
 def test_normal_numbers_are_normal():
-    found = draws(random.fill_normal, 2)
+    found = draws(fill.fill_normal, 2)
     assert stats.kstest(found.ravel(), "norm").pvalue > 1e-3
     assert abs(np.corrcoef(found[:-1].ravel(), found[1:].ravel())[0, 1]) < 0.02
     assert abs(np.corrcoef(found[:, :-1].ravel(), found[:, 1:].ravel())[0, 1]) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("many", "one"), [(fill.fill_uniform, random.uniform), (fill.fill_normal, random.normal)]
+)
+@pytest.mark.parametrize("count", [1, 15, 16, 37])
+def test_a_number_does_not_depend_on_how_many_are_drawn(many, one, count):
+    key, trial = np.uint64(2**63 + 5), np.uint64(2**40 + 3)
+    out = np.full(count + 9, -9.0)
+    many(out, 4, count, key, trial, 7)
+    expected = [one(key, trial, 7, neuron) for neuron in range(count)]
+    np.testing.assert_array_equal(out, [-9.0] * 4 + expected + [-9.0] * 5)
 
 
 def test_the_normal_quantile_is_exact():
@@ -64,9 +76,9 @@ def test_the_normal_quantile_is_exact():
 def test_streams_trials_and_steps_differ():
     keys = {stream_key(seed, name) for seed in (0, 1) for name in ("a", "b")}
     assert len(keys) == 4
-    first = draws(random.fill_uniform, 5, steps=2)
-    other = draws(random.fill_uniform, 6, steps=2)
-    trial = draws(random.fill_uniform, 5, trial=1, steps=2)
+    first = draws(fill.fill_uniform, 5, steps=2)
+    other = draws(fill.fill_uniform, 6, steps=2)
+    trial = draws(fill.fill_uniform, 5, trial=1, steps=2)
     for found in (first[1], other[0], trial[0]):
         assert abs(np.corrcoef(first[0], found)[0, 1]) < 0.1
 
@@ -90,7 +102,7 @@ def _poisson(chance, mean, _):
 
 
 def counted(draw, stream, *arguments):
-    chances = draws(random.fill_uniform, stream, steps=20, neurons=5000).ravel()
+    chances = draws(fill.fill_uniform, stream, steps=20, neurons=5000).ravel()
     out = np.empty(chances.size, np.int64)
     _counts(draw, chances, out, *arguments)
     return out

@@ -186,6 +186,7 @@ class FusedSimulation(Simulation):
             np.zeros(row_lanes(dtype.itemsize), dtype),
             np.zeros(widest + 64, np.uint8),
             np.zeros(2 * queue_room(layout), np.int32),
+            np.zeros(layout.noise_count),
         )
         sizes = [
             g.size * KEPT_STEPS if plan.populations[n].spikes else 0

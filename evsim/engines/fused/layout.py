@@ -128,6 +128,9 @@ class Layout:
         add to where its guard holds.
     event_count, start_count : elements of the event lists and of their starts.
     arrays : name -> offset in the buffer of arrays over time.
+    noise : (block, random variable) -> offset in the buffer of numbers that are drawn for all
+        neurons of a population at once.
+    noise_count : elements of that buffer.
     """
 
     slots: Mapping[tuple[str, str], Slot]
@@ -139,6 +142,8 @@ class Layout:
     event_count: int
     start_count: int
     arrays: Mapping[str, int] = field(default_factory=dict)
+    noise: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    noise_count: int = 0
 
 
 def buffer_of(variable: Variable) -> Buffer:
@@ -193,7 +198,32 @@ def make_layout(plan: Plan) -> Layout:
     sizes_of_arrays = [array.values.size for array in plan.arrays.values()]
     offsets = np.cumsum([0, *sizes_of_arrays]).tolist()
     arrays = dict(zip(plan.arrays, offsets, strict=False))
-    return Layout(slots, uniform, sizes, grids, events, guarded, event_count, start_count, arrays)
+    noise, noise_count = _noise(plan, grids)
+    return Layout(
+        slots=slots,
+        uniform=uniform,
+        sizes=sizes,
+        grids=grids,
+        events=events,
+        guarded=guarded,
+        event_count=event_count,
+        start_count=start_count,
+        arrays=arrays,
+        noise=noise,
+        noise_count=noise_count,
+    )
+
+
+def _noise(plan: Plan, grids: Mapping[str, Grid]) -> tuple[dict[tuple[str, str], int], int]:
+    """Return the places of numbers that code draws for all neurons: not in resets, of few."""
+    found, count = {}, 0
+    for block in plan.blocks:
+        if block.template != "reset" and block.owner in grids:
+            for name, symbol in sorted(block.symbols.items()):
+                if symbol.role == "random":
+                    found[block.name, name] = count
+                    count += _aligned(grids[block.owner].size)
+    return found, count
 
 
 def event_key(block: Block) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from evsim.build.draws import kind_of
 from evsim.build.plan import Block, Statement
 from evsim.engines.fused.layout import event_key
 from evsim.engines.fused.render import Term
@@ -39,6 +40,7 @@ def _flush(out: Lines, scope: Scope, blocks: list[Block]) -> None:
         return
     body = Lines()
     _lower_scalars(out, scope, blocks)
+    _lower_draws(out, scope, blocks)
     _lower_vectors(body, scope, blocks)
     if body.text:
         _loop(out, scope, body)
@@ -73,6 +75,18 @@ def _lower_scalars(out: Lines, scope: Scope, blocks: Sequence[Block]) -> None:
     for block in blocks:
         for statement in block.scalar:
             _assign(out, scope, block, statement)
+
+
+def _lower_draws(out: Lines, scope: Scope, blocks: Sequence[Block]) -> None:
+    """Write calls that draw the numbers of all neurons before the loop that reads them."""
+    size = scope.layout.grids[scope.population].size
+    for block in blocks:
+        for name, symbol in sorted(block.symbols.items()):
+            if symbol.role == "random":
+                place = scope.layout.noise[block.name, name]
+                stream = scope.plan.streams.index((block.name, name))
+                fill = "fill_normal" if kind_of(name) == "normal" else "fill_uniform"
+                out.add(f"{fill}(noise, {place}, {size}, draw[{stream + 1}], draw[0], now)")
 
 
 def _lower_vectors(body: Lines, scope: Scope, blocks: Sequence[Block]) -> None:

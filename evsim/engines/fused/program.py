@@ -30,7 +30,9 @@ from numpy import ceil, floor
 from numba import njit
 from evsim.engines.fused.helpers import clip, modulo, sign, timestep, value_at
 from evsim.engines.counts import binomial, poisson
-from evsim.engines.random import normal, uniform as chance, {uniform} as uniform
+from evsim.engines.fill import fill_normal, fill_uniform
+from evsim.engines.random import normal, {rounded} as rounded, uniform as chance
+from evsim.engines.random import {uniform} as uniform
 from evsim.engines.fused.vector import add_scaled, gather_rows, gather_scaled, gather_slice
 from evsim.engines.fused.vector import lowest_bit, mask_of
 
@@ -98,7 +100,7 @@ def fourth(x):
 
 PLACE = "first, steps, done, shared, average, learning"
 STATE = "f, d, n, b, m, w, links, arrays"
-EVENTS = "flags, events, starts, counts, tile, marks, queue"
+EVENTS = "flags, events, starts, counts, tile, marks, queue, noise"
 KEPT = "record, kept, kept_at, kept_end, kept_count"
 
 
@@ -163,6 +165,7 @@ def _source(
             senders=queue_room(layout),
             powers=_POWERS[math],
             uniform="uniform" if plan.precision == "float64" else "uniform_single",
+            rounded="same" if plan.precision == "float64" else "single",
         )
     )
     _lower_prepare(out, plan, layout, weights)

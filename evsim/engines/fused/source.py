@@ -103,6 +103,18 @@ class Scope:
         declared = self.plan.populations[self.population].variables.get(variable)
         return key in self.layout.slots and declared is not None and not declared.shared
 
+    def random(self, block: Block, name: str) -> Term:
+        """Return the source of a neuron's random number, drawn before the loop or here."""
+        kind, place = kind_of(name), self.layout.noise.get((block.name, name))
+        if place is None:
+            stream = self.plan.streams.index((block.name, name))
+            text = f"{kind}(draw[{stream + 1}], draw[0], now, {self.neuron().text})"
+        elif kind == "uniform":
+            text = f"rounded(noise[{place} + {self.neuron().text}])"
+        else:
+            text = f"noise[{place} + {self.neuron().text}]"
+        return Term(text, "d") if kind == "chance" else Term(f"F({text})", "f")
+
     def renderer(self, block: Block) -> Renderer:
         """Return a renderer for the names of a block."""
 
@@ -122,9 +134,7 @@ class Scope:
             if symbol.role == "index":
                 return self.neuron()
             if symbol.role == "random":
-                stream = self.plan.streams.index((block.name, name))
-                call = f"{kind_of(name)}(draw[{stream + 1}], draw[0], now, {self.neuron().text})"
-                return Term(call, "d") if kind_of(name) == "chance" else Term(f"F({call})", "f")
+                return self.random(block, name)
             return self.loaded.get(symbol.variable) or self.place(symbol.variable)
 
         def read(name: str, args: list[Term]) -> Term | None:

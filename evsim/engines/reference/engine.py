@@ -29,7 +29,7 @@ from evsim.engines.base import (
     schedule,
     stream_keys,
 )
-from evsim.engines.random import fill_normal, fill_uniform
+from evsim.engines.fill import fill_normal, fill_uniform
 from evsim.engines.reference import functions
 from evsim.engines.reference.neurons import Cells
 from evsim.engines.reference.plasticity import learning
@@ -219,7 +219,8 @@ class ReferenceSimulation(Simulation):
         for name in names:
             values = np.empty(len(item.group))
             fill = fill_normal if kind_of(name) == "normal" else fill_uniform
-            fill(values, np.uint64(self.keys[item.name, name]), np.uint64(self.trial), step)
+            key, trial = np.uint64(self.keys[item.name, name]), np.uint64(self.trial)
+            fill(values, 0, len(values), key, trial, step)
             item.group.variables[name].set_value(values)
 
     def _set_shared(self, row: NDArray[np.float64]) -> None:
