@@ -59,7 +59,8 @@ def _read_csv(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     """Read lines `time,neuron`, with or without these words as the first of them."""
     rows: list[tuple[float, float]] = []
     begun = False
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    # Spreadsheets begin such files with a mark of their encoding.
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         text = line.partition("#")[0].strip()
         cells = tuple(cell.strip() for cell in text.split(","))
         if text and (begun or cells != COLUMNS):

@@ -222,10 +222,10 @@ class SplitData:
         if spread and sample.ndim == 0:
             return sample
         if sample.size != size:
-            neurons = "1 neuron" if size == 1 else f"{size} neurons"
+            wanted = f"the population that it sets has {size} neurons" if size > 1 else "sets one"
             raise DataError(
                 f"Field '{field}' of data set '{self.dataset.name}' has {sample.size} values "
-                f"a sample, but the population that it sets has {neurons}."
+                f"a sample, but {wanted}."
             )
         return sample.reshape(-1)
 

@@ -5,11 +5,12 @@ import h5py
 import numpy as np
 import pytest
 
+from evsim.build.brian2_compat import code_target
 from evsim.build.build import build
 from evsim.engines.fused import engine as fused
 from evsim.engines.reference import engine as reference
 from evsim.spec.parse import parse_text
-from evsim.testing.engine import assert_same, run_trial
+from evsim.testing.engine import assert_same, run_trial, take_gradients
 
 TEXT = """\
 name: replay
@@ -33,10 +34,11 @@ populations:
 data: {name: npz, path: own.npz, fields: {own.spikes: events}}
 projections:
   - {name: a, from: map, to: cells.v, kind: conv, kernel: [3, 3], weights: "int(9*rand())/64"}
-  - {name: b, from: flat, to: cells.v, kind: dense, weights: "int(9*rand())/64"}
+  - {name: b, from: flat, to: cells.v, kind: dense, weights: "int(9*rand())/64", learn: rise}
   - {name: c, from: few, to: cells.v, kind: dense, weights: "int(9*rand())/64"}
   - {name: d, from: own, to: cells.v, kind: one_to_one, weights: "int(9*rand())/64"}
   - {name: e, from: none, to: cells.v, kind: dense, weights: 1}
+plasticity: {rise: {at_end: {again: g += v_post - w}, update: {rate: 0.1}}}
 protocol:
   phases:
     first: {steps: 50}
@@ -82,6 +84,7 @@ def trials(plan):
     for program in (fused.compile(plan), reference.compile(plan, "numpy")):
         simulation = program.simulation()
         seen.append([run_trial(simulation, plan, given) for given in inputs])
+        seen[-1].append(take_gradients(program, simulation))
     return inputs, seen
 
 
@@ -89,7 +92,8 @@ def test_engines_agree_bit_by_bit(trials):
     _, (left, right) = trials
     for one, other in zip(left, right, strict=True):
         assert_same(one, other)
-        assert one["on", "cells", "spikes"].size
+    assert all(one["on", "cells", "spikes"].size for one in left[:3])
+    assert np.abs(left[3]["b"]).max() > 0.1
     assert not (left[0]["on", "cells", "v"] == left[1]["on", "cells", "v"]).all()
 
 
@@ -100,7 +104,8 @@ def generated(steps, times, neurons, size, period=0.0):
         size, neurons, times * brian2.second, period=period * brian2.second, clock=clock
     )
     monitor = brian2.SpikeMonitor(group)
-    brian2.Network(group, monitor).run(steps * 0.1 * brian2.ms, namespace={})
+    with code_target("numpy"):
+        brian2.Network(group, monitor).run(steps * 0.1 * brian2.ms, namespace={})
     return np.rint(np.asarray(monitor.t) / 1e-4).astype(int), np.asarray(monitor.i)
 
 

@@ -62,6 +62,7 @@ class FusedProgram(Program):
         self.synaptic: dict[str, NDArray[Any]] = self._synaptic()
         self.raw: dict[str, NDArray[Any]] = {}
         self._listed: dict[str, Synapses] = {}
+        self.replay = pack(plan, self.compiled.layout, {})
         self.load(plan.parameters)
         self._warm_up()
 
@@ -198,7 +199,7 @@ class FusedSimulation(Simulation):
         self.kept = np.zeros(0, np.uint32)
         self.record = np.zeros(count, np.bool_)
         self.pieces: dict[str, list[Spikes]] = {}
-        self.replay = self.planned_replay = pack(plan, layout, {})
+        self.replay = program.replay
         self.phase: Phase | None = None
         self.learns = True
         self.done = 0
@@ -223,7 +224,7 @@ class FusedSimulation(Simulation):
                 self._write(key, values)
             else:
                 given[key[0]] = values
-        self.replay = pack(self.plan, self.layout, given) if given else self.planned_replay
+        self.replay = pack(self.plan, self.layout, given) if given else self.program.replay
         self.program.compiled.module.prepare(*self._buffers(), *self.scratch)
         self.ends = {"": {key: array.copy() for key, array in self.state.items()}}
 
