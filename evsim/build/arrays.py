@@ -72,7 +72,7 @@ def check_columns(
     blocks: Iterable[Block], populations: Mapping[str, Population], faults: Faults
 ) -> None:
     """Refuse `array(t, i)` where the population has more neurons than the array columns."""
-    for block in blocks:
+    for block in (b for b in blocks if b.owner in populations):
         population = populations[block.owner]
         arrays = population.neuron.arrays if population.neuron else {}
         for name in _read_by_neuron(block) if arrays else ():

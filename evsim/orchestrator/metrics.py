@@ -30,7 +30,7 @@ class Tally:
         record = outcome.record
         self.trials += 1
         self.steps += outcome.steps
-        if record.label >= 0 and record.predicted >= 0:
+        if record.label >= 0 and outcome.judged:
             self.labelled += 1
             self.wrong += record.predicted != record.label
             self.loss += outcome.loss

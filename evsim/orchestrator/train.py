@@ -208,10 +208,11 @@ class Run:
         """Return an outcome with the prediction of a vote; training trials then take part."""
         if self.vote is None or outcome.response is None:
             return outcome
-        predicted = self.vote.predict(outcome.response)
+        predicted, judged = self.vote.predict(outcome.response), self.vote.ready
         if this.learn and outcome.record.label >= 0:
             self.vote.learn(outcome.record.label, outcome.response)
-        return replace(outcome, record=replace(outcome.record, predicted=predicted))
+        record = replace(outcome.record, predicted=predicted)
+        return replace(outcome, record=record, judged=judged)
 
     def _order(self, this: Pass) -> NDArray[np.int64]:
         """Return the samples of a pass in the order they are run."""

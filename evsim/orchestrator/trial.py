@@ -98,6 +98,7 @@ class Outcome:
     steps : of all phases, in all attempts.
     kept : value at the trial's end of everything that carries over, where the trial learns.
     response : (neuron,) spikes that vote, None where none do.
+    judged : whether there is a prediction, or neurons that could have voted for one.
     """
 
     record: TrialRecord
@@ -106,6 +107,7 @@ class Outcome:
     steps: int
     kept: Mapping[tuple[str, str], NDArray[Any]] = field(default_factory=dict)
     response: NDArray[np.int64] | None = None
+    judged: bool = True
 
 
 def run_trial(
@@ -180,6 +182,7 @@ def run_trial(
         order.steps,
         {key: simulation.get(*key) for key in script.plan.kept} if learn else {},
         response,
+        predicted >= 0,
     )
 
 

@@ -46,8 +46,13 @@ class Vote:
 
     def end_pass(self) -> None:
         """End a training pass: one shorter than a block assigns classes from what there is."""
-        if self.seen.sum() and (self.assigned < 0).all():
+        if self.seen.sum() and not self.ready:
             self.assign()
+
+    @property
+    def ready(self) -> bool:
+        """Whether any neuron stands for a class."""
+        return bool((self.assigned >= 0).any())
 
     def predict(self, response: NDArray[Any]) -> int:
         """Return the class that a trial's (neuron,) spikes vote for, or -1."""

@@ -11,7 +11,7 @@ from evsim.spec.parse import parse_text
 from evsim.testing.engine import assert_same, states
 
 # Neuron n's equation runs 2**(n // NEURONS) times as fast, so that its steps are as much longer.
-LEVELS, NEURONS, STEPS = 4, 40, 512
+LEVELS, NEURONS, STEPS = 4, 400, 512
 END = 4 * STEPS * 1e-3
 """Time since the start, in units of 1/speed."""
 

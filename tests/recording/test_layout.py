@@ -42,6 +42,7 @@ def plan() -> Any:
         precision="float64",
         populations={p.name: p for p in populations},
         phases={"free": SimpleNamespace(name="free", steps=7)},
+        parameters={"k1": np.zeros((3, 2)), "out.bias": np.zeros(10), "fixed": np.zeros(4)},
     )
 
 
@@ -83,6 +84,7 @@ def test_weights_are_the_chosen_parameters() -> None:
     both = (Parameter("k1", (3, 2)), Parameter("out.bias", (10,)))
     assert layout(weights={}).parameters == both
     assert layout(weights={"parameters": ("k1",)}).parameters == both[:1]
+    assert layout(weights={"parameters": ("fixed",)}).parameters == (Parameter("fixed", (4,)),)
 
 
 @pytest.mark.parametrize(("encoding", "each"), [("plain", 2), ("compact", 1)])
