@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evsim.errors import EvsimError as EvsimError
     from evsim.recording.reader import open_run as open
+    from evsim.script import compile
     from evsim.simulate import load, resume, run
     from evsim.summary import check, explain
 
 __version__ = "0.1.0"
 
-__all__ = ["EvsimError", "check", "explain", "load", "open", "resume", "run"]
+__all__ = ["EvsimError", "check", "compile", "explain", "load", "open", "resume", "run"]
 
 _PLACES = {
     "EvsimError": ("evsim.errors", "EvsimError"),
+    "compile": ("evsim.script", "compile"),
     "open": ("evsim.recording.reader", "open_run"),
     **{name: ("evsim.simulate", name) for name in ("load", "resume", "run")},
     **{name: ("evsim.summary", name) for name in ("check", "explain")},

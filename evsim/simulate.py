@@ -96,7 +96,7 @@ def run(
     folder = RunFolder.create(out, network.name, network.source.text, manifest)
     layout = Layout.from_plan(plan, network, learned_shapes(plan))
     with folder.lock(), Writer.create(folder.recording, layout, facts) as writer:
-        return _execute(network, program, samples, folder, writer, reporter, stop, threads)
+        return execute(network, program, samples, folder, writer, reporter, stop, threads)
 
 
 def resume(
@@ -121,6 +121,10 @@ def resume(
     """
     reporter = reporter or Reporter()
     found = RunFolder.open(folder)
+    if _noted(found, "script", bool, False):
+        raise RecordingError(
+            Fault(f"'{found.path}' is the run of a script.", hint="run the script again")
+        )
     with found.lock():
         overrides = [str(text) for text in _noted(found, "overrides", list, [])]
         if until_epochs is not None:
@@ -146,12 +150,12 @@ def resume(
             )
         with Writer.reopen(found.recording, layout, position.recording) as writer:
             found.update_manifest(overrides=overrides)
-            return _execute(
+            return execute(
                 network, program, samples, found, writer, reporter, stop, threads, checkpoint
             )
 
 
-def _execute(
+def execute(
     network: Network,
     program: Program,
     samples: Samples,
@@ -162,6 +166,7 @@ def _execute(
     threads: int | None,
     checkpoint: Any = None,
 ) -> Result:
+    """Run every epoch that is left, and note in the folder how it ended."""
     begun = time.perf_counter()
     work = Run(
         network=network,

@@ -7,6 +7,7 @@ vector statements that Brian2's own targets render.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from evsim.build.brian2_compat import CONSTANTS, COUNTS
 from evsim.build.draws import kind_of, name_draws
 from evsim.build.plan import Block, Kind, Statement, Symbol
 
-TEMPLATES = frozenset({"stateupdate", "threshold", "reset", "synapses"})
+TEMPLATES = frozenset({"stateupdate", "threshold", "reset", "synapses", "summed_variable"})
 QUEUES = frozenset({"synapses_initialise_queue", "synapses_push_spikes"})
 """Templates without code of the network's: what engines do in their own way."""
 
@@ -55,12 +56,15 @@ class _Recorder(RuntimeDevice):  # type: ignore[misc]
     `compiles` says whether they are compiled, too.
     """
 
-    def __init__(self, base: RuntimeDevice, compiles: bool):
+    def __init__(self, base: RuntimeDevice, compiles: bool, calls: Mapping[str, str]):
         self.__dict__ = base.__dict__
         self.recorded: list[dict[str, Any]] = []
         self.compiles = compiles
+        self.calls = calls
 
     def code_object(self, **description: Any) -> Any:
+        for name, call in self.calls.items():
+            _replace_call(description, name, call)
         description["draws"] = name_draws(description, COUNTS)
         self.recorded.append(description)
         if not self.compiles:
@@ -74,17 +78,27 @@ class _Recorder(RuntimeDevice):  # type: ignore[misc]
         return NumpyCodeObject
 
 
+def _replace_call(description: dict[str, Any], name: str, call: str) -> None:
+    """Write `call` in place of every `name()`."""
+    code = description["abstract_code"]
+    pattern = re.compile(rf"\b{name}\s*\(\s*\)")
+    if isinstance(code, str):
+        description["abstract_code"] = pattern.sub(call, code)
+    else:
+        description["abstract_code"] = {b: pattern.sub(call, text) for b, text in code.items()}
+
+
 @contextmanager
-def _recording(compiles: bool) -> Iterator[_Recorder]:
+def _recording(compiles: bool, calls: Mapping[str, str] | None = None) -> Iterator[_Recorder]:
     devices = sys.modules["brian2.devices.device"]
     active = devices.active_device
-    recorder = _Recorder(active, compiles)
+    recorder = _Recorder(active, compiles, calls or {})
     devices.active_device = recorder  # type: ignore[attr-defined]
     try:
         yield recorder
     finally:
         devices.active_device = active  # type: ignore[attr-defined]
-        for name in ("recorded", "compiles"):
+        for name in ("recorded", "compiles", "calls"):
             active.__dict__.pop(name, None)
 
 
@@ -104,13 +118,18 @@ def prepare(objects: Sequence[Any]) -> list[tuple[Any, list[str]]]:
 
 
 def capture(
-    objects: Sequence[Any], failed: Callable[[str, Exception], None] | None = None
+    objects: Sequence[Any],
+    failed: Callable[[str, Exception], None] | None = None,
+    namespace: Mapping[str, Any] | None = None,
+    calls: Mapping[str, str] | None = None,
 ) -> list[Block]:
     """Return the code of Brian2 objects in the order of Brian2's schedule.
 
     Parameters
     ----------
     objects : groups with everything they contain.
+    namespace : of names that the objects' own namespaces leave open.
+    calls : function without arguments -> call that stands for it.
     failed : called with an object's name and the error where Brian2 refuses its code; without it
         the error is raised.
 
@@ -120,18 +139,22 @@ def capture(
     """
     network = brian2.Network(*objects)
     blocks = []
-    with _recording(compiles=False) as recorder:
+    with _recording(compiles=False, calls=calls) as recorder:
         for item in network.sorted_objects:
             if not item.active:
                 continue
             recorder.recorded.clear()
             try:
-                item.before_run({})
+                item.before_run(dict(namespace or {}))
             except Exception as error:
                 if failed is None:
                     raise
                 failed(item.name, error)
                 continue
+            finally:
+                # Synaptic pathways keep this one for good: a script may still run them.
+                if hasattr(item, "_pushspikes_codeobj"):
+                    item._pushspikes_codeobj = None
             blocks += [
                 _block(item, description)
                 for description in recorder.recorded
@@ -151,15 +174,17 @@ def _block(item: Any, description: Mapping[str, Any]) -> Block:
     statements = (*map(_statement, scalar), *map(_statement, vector))
     override = description.get("override_conditional_write") or ()
     keywords = description.get("template_kwds") or {}
+    owner = description["owner"]
     names = {name for s in statements for name in (s.var, *get_identifiers(s.expr))}
     written = {s.var for s in statements if s.op != ":="}
-    symbols = {name: _symbol(name, statements, variables, indices) for name in sorted(names)}
     guards = _guards(written, variables, set(override))
-    for guard in guards.values():
-        symbols.setdefault(guard, _symbol(guard, statements, variables, indices))
+    symbols = {
+        name: _symbol(name, statements, variables, indices, owner)
+        for name in sorted({*names, *guards.values()})
+    }
     return Block(
         name=item.name,
-        owner=description["owner"].name,
+        owner=owner.name,
         when=item.when,
         order=item.order,
         template=template,
@@ -170,6 +195,7 @@ def _block(item: Any, description: Mapping[str, Any]) -> Block:
         guards=guards,
         refractory=bool(keywords.get("_uses_refractory")),
         event=_event(keywords),
+        sums=_sums(keywords),
     )
 
 
@@ -177,6 +203,14 @@ def _event(keywords: Mapping[str, Any]) -> str:
     """Return the event of a threshold or reset, after which Brian2 names the list `_EVENTspace`."""
     space = keywords.get("eventspace_variable")
     return "spike" if space is None else space.name.removeprefix("_").removesuffix("space")
+
+
+def _sums(keywords: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return where a sum over synapses goes: side and variable."""
+    target, index = keywords.get("_target_var"), keywords.get("_index_var")
+    if target is None or index is None:
+        return None
+    return ("pre" if index.name == "_synaptic_pre" else "post"), target.name
 
 
 def _guards(written: set[str], variables: Mapping[str, Any], override: set[str]) -> dict[str, str]:
@@ -213,6 +247,7 @@ def _symbol(
     statements: Sequence[Statement],
     variables: Mapping[str, Any],
     indices: Mapping[str, str],
+    owner: Any,
 ) -> Symbol:
     variable = variables.get(name)
     if variable is None or isinstance(variable, AuxiliaryVariable | Subexpression):
@@ -241,4 +276,7 @@ def _symbol(
     side = {"_presynaptic_idx": "pre", "_postsynaptic_idx": "post"}.get(indices[name], "")
     if variable.scalar and name != variable.name:
         side = name.removeprefix(f"{variable.name}_")
+    elif variable.scalar and isinstance(owner, brian2.Synapses):
+        # Without a suffix Brian2 means the synapse's own or else the target's.
+        side = "" if variable.owner.name == owner.name else "post"
     return Symbol("state", variable.name, side, kind, bool(variable.scalar))

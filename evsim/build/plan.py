@@ -104,6 +104,8 @@ class Block:
         "reset"); `refractory` is set where the threshold also starts a refractory period.
     code : abstract code, for people.
     scalar, vector : statements that run once, and once per neuron.
+    sums : side and variable to which the sum over synapses of the local `_synaptic_var` is
+        assigned, or None.
     guards : variable -> boolean variable that must hold for a write (Brian2's conditional write).
     event : what the code of a threshold finds, and a reset's code follows.
     """
@@ -120,6 +122,7 @@ class Block:
     guards: Mapping[str, str] = field(default_factory=dict)
     refractory: bool = False
     event: str = "spike"
+    sums: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,6 +227,7 @@ class SynapseCode:
     weight: str = "w"
     transmits: bool = False
     learns: bool = True
+    arrays: Mapping[str, TimedValues] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -409,6 +413,12 @@ class Plan:
     constants: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     kept: tuple[tuple[str, str], ...] = ()
 
+    def size(self, owner: str) -> int:
+        """Return the number of neurons of a population or of synapses of a projection."""
+        if owner in self.populations:
+            return self.populations[owner].size
+        return self.projections[owner].geometry.synapse_count
+
     def variables(self, owner: str) -> Mapping[str, Variable]:
         """Return the variables of a population or of a projection's synapses."""
         if owner in self.populations:
@@ -435,9 +445,10 @@ class Plan:
 
     @property
     def arrays(self) -> dict[str, TimedValues]:
-        """The arrays that neuron code reads, by name."""
-        codes = [p.neuron for p in self.populations.values() if p.neuron is not None]
-        return {name: array for code in codes for name, array in code.arrays.items()}
+        """The arrays that code reads, by name."""
+        found = [p.neuron.arrays for p in self.populations.values() if p.neuron is not None]
+        found += [p.code.arrays for p in self.projections.values() if p.code is not None]
+        return {name: array for arrays in found for name, array in arrays.items()}
 
     @property
     def streams(self) -> tuple[tuple[str, str], ...]:

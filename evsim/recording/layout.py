@@ -213,15 +213,14 @@ def _chosen(names: Names, known: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _states(entry: RecordStates, plan: Plan) -> States:
-    population = plan.populations[entry.population]
-    neurons = _neurons(entry.neurons)
-    width = population.size if neurons is None else len(neurons)
+    known, neurons = plan.variables(entry.population), _neurons(entry.neurons)
+    width = plan.size(entry.population) if neurons is None else len(neurons)
 
     def recorded(variable: PlanVariable) -> Variable:
         dtype = _TYPES.get(variable.kind, plan.precision)
         return Variable(variable.name, variable.unit, dtype, 1 if variable.shared else width)
 
-    variables = tuple(recorded(population.variables[name]) for name in entry.variables)
+    variables = tuple(recorded(known[name]) for name in entry.variables)
     return States(entry.population, variables, neurons, entry.every, entry.when)
 
 

@@ -77,7 +77,7 @@ class FusedProgram(Program):
                 tables.append(self.weights[backward : backward + kernel.backward_size])
             kernel.pack(values, tables)
         for name, projection in self.plan.projections.items():
-            if projection.code is not None or f"weights_{name}" in self.synaptic:
+            if name in parameters and (projection.code or f"weights_{name}" in self.synaptic):
                 self.raw[name] = np.array(parameters[name], dtype).ravel()
             if f"weights_{name}" in self.synaptic:
                 self.synaptic[f"weights_{name}"][:] = self.raw[name]

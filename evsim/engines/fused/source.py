@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from evsim.build.draws import kind_of
@@ -137,13 +138,21 @@ class Scope:
                 return self.random(block, name)
             return self.loaded.get(symbol.variable) or self.place(symbol.variable)
 
-        def read(name: str, args: list[Term]) -> Term | None:
-            if name not in block.symbols or block.symbols[name].role != "array":
-                return None
-            array, first = self.plan.arrays[name], self.layout.arrays[name]
-            column = args[1].to("i") if len(args) == 2 else "0"
-            place = f"{first}, {len(array.values)}, {array.columns}"
-            time = f"{array.epsilon!r}, {array.finer}, {args[0].to('d')}"
-            return Term(f"F(value_at(arrays, {place}, {time}, {column}))", "f")
+        return Renderer(resolve, array_reader(self.plan, self.layout, block))
 
-        return Renderer(resolve, read)
+
+def array_reader(
+    plan: Plan, layout: Layout, block: Block
+) -> Callable[[str, list[Term]], Term | None]:
+    """Return what gives the source of `array(t)` and `array(t, i)` in a block."""
+
+    def read(name: str, args: list[Term]) -> Term | None:
+        if name not in block.symbols or block.symbols[name].role != "array":
+            return None
+        array, first = plan.arrays[name], layout.arrays[name]
+        column = args[1].to("i") if len(args) == 2 else "0"
+        place = f"{first}, {len(array.values)}, {array.columns}"
+        time = f"{array.epsilon!r}, {array.finer}, {args[0].to('d')}"
+        return Term(f"F(value_at(arrays, {place}, {time}, {column}))", "f")
+
+    return read

@@ -13,7 +13,7 @@ from evsim.engines.fused.listing import Listing
 from evsim.engines.fused.neurons import with_cases
 from evsim.engines.fused.plasticity import Reader
 from evsim.engines.fused.render import Renderer, Term, literal
-from evsim.engines.fused.source import BUFFER_TYPES, TYPES, Lines, Parameters
+from evsim.engines.fused.source import BUFFER_TYPES, TYPES, Lines, Parameters, array_reader
 
 
 class SynapseScope:
@@ -47,7 +47,7 @@ class SynapseScope:
                 return Term(f"F({call})", "f")
             return self.element(symbol)
 
-        return Renderer(resolve)
+        return Renderer(resolve, array_reader(self.plan, self.layout, block))
 
     def element(self, symbol: Symbol) -> Term:
         """Return the source of a variable's element."""
@@ -81,6 +81,13 @@ class SynapseScope:
         slot = self.layout.slots[key]
         at = "" if variable.shared else " + s"
         return Term(f"{slot.buffer}[{slot.offset}{at}]", BUFFER_TYPES[slot.buffer])
+
+    def sum_of(self, block: Block) -> tuple[str, str] | None:
+        """Return the (population, variable) to which a block assigns a sum, or None."""
+        if block.sums is None:
+            return None
+        side, variable = block.sums
+        return (self.projection.source if side == "pre" else self.projection.target), variable
 
     def assign(self, out: Lines, block: Block, statement: Statement) -> None:
         """Write one statement; the target's type decides the conversion."""
@@ -138,6 +145,10 @@ def lower_pathway(
 def lower_every(out: Lines, scope: SynapseScope, block: Block, ends: int) -> None:
     """Write code that runs for every synapse; `ends` is the place of sources and targets."""
     count = scope.projection.geometry.synapse_count
+    total = scope.sum_of(block)
+    if total is not None:
+        slot = scope.layout.slots[total]
+        out.add(f"for i in range({slot.size}):", f"    {slot.buffer}[{slot.offset} + i] = 0")
     for statement in block.scalar:
         scope.assign(out, block, statement)
     out.add(f"for s in range({count}):")
@@ -145,4 +156,8 @@ def lower_every(out: Lines, scope: SynapseScope, block: Block, ends: int) -> Non
     out.add(f"pre, post = I(links[{ends} + s]), I(links[{ends + count} + s])")
     for statement in block.vector:
         scope.assign(out, block, statement)
+    if total is not None and block.sums is not None:
+        slot, value = scope.layout.slots[total], scope.locals["_synaptic_var"]
+        place = f"{slot.buffer}[{slot.offset} + {block.sums[0]}]"
+        out.add(f"{place} += {value.to(BUFFER_TYPES[slot.buffer])}")
     out.indent -= 1

@@ -48,7 +48,8 @@ class Weights:
         """Return the places of a plan's weights."""
         found = cls()
         for projection in plan.projections.values():
-            if not projection.pathways or any(p.block is None for p in projection.pathways):
+            plain = any(pathway.block is None for pathway in projection.pathways)
+            if plain or projection.sends == "value":
                 found._add_kernel(projection, plan.dtype.itemsize)
             if projection.code is not None:
                 found._add_code(plan, projection)
@@ -89,7 +90,7 @@ class Weights:
                 self.listings[name, pathway.name] = (listing, place)
         if any(block.owner == name for block in plan.blocks):
             self.ends[name] = self._link(np.concatenate([pre, post]).astype(np.int32))
-        if not projection.changes_weights:
+        if code.weight and not projection.changes_weights:
             place, number = self._take(plan.parameters[name].size), "s"
             if projection.shares_weights:
                 number = f"links[{self._link(weight.astype(np.int32))} + s]"

@@ -1,0 +1,418 @@
+"""Build a Plan from Brian2 objects that a script has made, as they are at that moment."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import brian2
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim.build import brian2_compat as compat
+from evsim.build.capture import Unsupported, capture
+from evsim.build.plan import (
+    Block,
+    NeuronCode,
+    Pathway,
+    Phase,
+    Plan,
+    Population,
+    Projection,
+    Replay,
+    SynapseCode,
+    TimedValues,
+    Variable,
+)
+from evsim.build.populations import RESERVED
+from evsim.build.shared import SharedInputs
+from evsim.build.synapses import RESERVED as SYNAPTIC
+from evsim.errors import BuildError, Fault
+from evsim.projections.base import Geometry, GeometryError, Synapses
+from evsim.replay import ReplayError, spike_list
+
+NEVER = 1e50
+"""Seconds from which a period of Brian2 means none."""
+
+MONITORS = (brian2.SpikeMonitor, brian2.PopulationRateMonitor, brian2.StateMonitor)
+RUNNERS = ("CodeRunner", "Thresholder", "Resetter", "StateUpdater", "SubexpressionUpdater",
+           "SummedVariableUpdater", "SynapticPathway", "PoissonInput")  # fmt: skip
+"""Brian2's classes of objects whose captured code says all that they do."""
+
+
+@dataclass(frozen=True)
+class Listed(Geometry):
+    """Synapses as a script has connected them, in their order.
+
+    Attributes
+    ----------
+    pre, post : (synapse,), numbers of sources and targets.
+    """
+
+    pre: NDArray[np.int64]
+    post: NDArray[np.int64]
+
+    @classmethod
+    def infer(
+        cls, source: tuple[int, ...], target: tuple[int, ...], options: Mapping[str, Any]
+    ) -> Listed:
+        raise GeometryError("only scripts connect synapses one by one")
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        return (len(self.pre),)
+
+    @property
+    def fan_in(self) -> int:
+        return max(1, round(len(self.pre) / int(np.prod(self.target_shape))))
+
+    @property
+    def synapse_count(self) -> int:
+        return len(self.pre)
+
+    def synapses(self) -> Synapses:
+        count = len(self.pre)
+        return Synapses(self.pre, self.post, np.arange(count), np.ones(count))
+
+
+@dataclass
+class _Script:
+    """The objects of a script, sorted by what they are; `wrong` lists what cannot be run."""
+
+    groups: list[Any] = field(default_factory=list)
+    synapses: list[Any] = field(default_factory=list)
+    generators: list[Any] = field(default_factory=list)
+    runners: list[Any] = field(default_factory=list)
+    monitors: list[Any] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+
+def build_script(
+    objects: Sequence[Any],
+    namespace: Mapping[str, Any],
+    *,
+    name: str,
+    seed: int,
+    precision: Any,
+    steps: int,
+    varied: Iterable[tuple[str, str]] = (),
+) -> Plan:
+    """Return the Plan of Brian2 objects, which start from their present state.
+
+    Parameters
+    ----------
+    objects : groups, synapses, inputs and monitors; what they contain comes with them.
+    namespace : of names that the objects' own namespaces leave open.
+    steps : of the one phase, `run`.
+    varied : (group, variable) pairs that differ from trial to trial.
+
+    Raises
+    ------
+    BuildError : names every object that cannot be run, and why.
+    """
+    script = sort_objects(objects)
+    if script.wrong:
+        raise BuildError([Fault(text) for text in script.wrong])
+    running = [*script.groups, *script.synapses, *script.runners]
+    calls = {}
+    for item in script.runners:
+        if isinstance(item, brian2.PoissonInput):
+            chance = float(item.rate * item.clock.dt)
+            function = next(n for n in item.variables if n.startswith("poissoninput_binomial"))
+            calls[function] = f"binomial({int(item.N)}, {chance!r})"
+    try:
+        blocks = capture(running, None, namespace, calls)
+    except Unsupported as error:
+        raise BuildError([Fault(f"{error}, which evsim does not run.")]) from None
+    except Exception as error:
+        raise BuildError([Fault(f"Brian2 refuses the network: {compat.message(error)}")]) from error
+    dt = _dt(running + script.generators)
+    arrays = _arrays(blocks, running, namespace, dt)
+    populations = {g.name: _population(g, blocks, script.synapses, arrays) for g in script.groups}
+    populations |= {g.name: _generator(g, dt) for g in script.generators}
+    projections = {s.name: _projection(s, blocks, populations, arrays, dt) for s in script.synapses}
+    shared = SharedInputs(steps=steps, first=0, dt=dt, constants={}, columns=())
+    return Plan(
+        name=name,
+        dt=dt,
+        seed=seed,
+        precision=precision,
+        populations=populations,
+        projections=projections,
+        blocks=tuple(block for block in blocks if block.template != "synapses"),
+        rules={},
+        phases={"run": Phase("run", steps, None, 0, shared, {})},
+        shared=(),
+        inputs=tuple(varied),
+        parameters={},
+        weight_grid=None,
+        fingerprint=_fingerprint(blocks, populations, projections, seed, precision),
+    )
+
+
+def sort_objects(objects: Sequence[Any]) -> _Script:
+    """Return the active objects of a script by kind, and what evsim does not run."""
+    script = _Script()
+    owned: set[int] = set()
+    for item in objects:
+        owned |= {id(part) for part in getattr(item, "contained_objects", ())}
+    found = [item for item in brian2.Network(*objects).sorted_objects if item.active]
+    for item in found:
+        reason = _refusal(item)
+        kinds = {
+            "groups": (brian2.NeuronGroup, brian2.PoissonGroup),
+            "synapses": brian2.Synapses,
+            "generators": brian2.SpikeGeneratorGroup,
+            "monitors": MONITORS,
+        }
+        kind = next((k for k, types in kinds.items() if isinstance(item, types)), None)
+        if reason is not None:
+            script.wrong.append(f"'{item.name}' ({type(item).__name__}): {reason}.")
+        elif kind is not None:
+            getattr(script, kind).append(item)
+        elif type(item).__name__ not in RUNNERS:
+            script.wrong.append(f"'{item.name}': evsim does not run a {type(item).__name__}.")
+        elif id(item) not in owned:
+            script.runners.append(item)
+    steps = {float(i.clock.dt_) for i in found if not isinstance(i, MONITORS)}
+    if len(steps) > 1:
+        listed = ", ".join(f"{step:g} s" for step in sorted(steps))
+        script.wrong.append(f"The objects have clocks of their own ({listed}); evsim runs one.")
+    if not script.groups and not script.generators:
+        script.wrong.append("There is no group of neurons to run.")
+    return script
+
+
+def _refusal(item: Any) -> str | None:
+    """Return why an object cannot be run, or None."""
+    if isinstance(item, brian2.Synapses):
+        ends = (item.source, item.target)
+        if any(isinstance(end, brian2.Synapses) for end in ends):
+            return "its source or target are synapses themselves"
+        if any(pathway.event != "spike" for pathway in item._pathways):
+            return "its pathways follow events other than spikes"
+        if not len(item) and not item._connect_called:
+            return "it connects nothing; call its `connect` first"
+        sums = item.summed_updaters.values()
+        if any(isinstance(s.target, brian2.Subgroup) for s in sums):
+            return "it assigns sums to a part of a group"
+    if isinstance(item, brian2.NeuronGroup):
+        for name, variable in item.variables.items():
+            owner = getattr(variable, "owner", None)
+            if owner is None or owner.name == item.name or hasattr(owner, "dt_"):
+                continue
+            if type(variable).__name__ == "ArrayVariable":
+                return f"its variable '{name}' is linked to '{owner.name}'"
+    if isinstance(item, brian2.PoissonInput) and hasattr(item._group, "start"):
+        if len(item._group) != item._group.stop - item._group.start or item._group.start:
+            return "its target is a part of a group"
+    if isinstance(item, brian2.StateMonitor) and not hasattr(item.source, "variables"):
+        return "it records nothing that evsim knows"
+    return None
+
+
+def _dt(items: Sequence[Any]) -> float:
+    return float(items[0].clock.dt_)
+
+
+def whole(group: Any) -> Any:
+    """Return the group that a subgroup is a part of, or the group itself."""
+    return group.source if isinstance(group, brian2.Subgroup) else group
+
+
+def _population(
+    group: Any,
+    blocks: Sequence[Block],
+    synapses: Sequence[Any],
+    arrays: Mapping[str, TimedValues],
+) -> Population:
+    written = {
+        block.symbols[s.var].variable
+        for block in blocks
+        if block.owner == group.name
+        for s in (*block.scalar, *block.vector)
+        if s.op != ":="
+    } | {"lastspike", "not_refractory"}
+    for made in synapses:
+        ends = {"pre": whole(made.source).name, "post": whole(made.target).name}
+        for block in (b for b in blocks if b.owner == made.name):
+            symbols = [block.symbols[s.var] for s in (*block.scalar, *block.vector)]
+            written |= {s.variable for s in symbols if ends.get(s.side) == group.name}
+            if block.sums is not None and ends[block.sums[0]] == group.name:
+                written.add(block.sums[1])
+    variables = {
+        name: _variable(name, variable, name in written)
+        for name, variable in sorted(group.variables.items())
+        if getattr(variable, "owner", None) is not None
+        and variable.owner.name == group.name
+        and type(variable).__name__ == "ArrayVariable"
+        and name not in RESERVED
+        and not (name.startswith("_") and name.endswith("space"))
+    }
+    own = {key for b in blocks if b.owner == group.name for key in b.symbols if key in arrays}
+    return Population(
+        name=group.name,
+        shape=(len(group),),
+        variables=variables,
+        neuron=NeuronCode(
+            equations=str(getattr(group, "equations", "")),
+            threshold=group.events.get("spike"),
+            reset=None,
+            refractory=None,
+            method=None,
+            run={},
+            namespace={},
+            drives={},
+            arrays={name: arrays[name] for name in sorted(own)},
+        ),
+        spikes="spike" in group.events,
+    )
+
+
+def _variable(name: str, variable: Any, written: bool) -> Variable:
+    kind = compat.kind_of(variable)
+    dtype = {"float": np.float64, "integer": np.int64}.get(kind, np.bool_)
+    values = np.array(variable.get_value(), dtype)
+    shared = bool(variable.scalar)
+    return Variable(
+        name=name,
+        kind=kind,
+        shared=shared,
+        constant=not written,
+        initial=values.ravel()[0].reshape(()) if shared else values,
+        unit=compat.unit_text(compat.dimensions_of(variable)),
+        guard=getattr(getattr(variable, "conditional_write", None), "name", None),
+    )
+
+
+def _generator(group: Any, dt: float) -> Population:
+    period = float(group.variables["period"].get_value().item())
+    steps = 0 if period > NEVER or period == 0 else round(period / dt)
+    times, neurons = np.asarray(group._spike_time), np.asarray(group._neuron_index)
+    try:
+        spikes = spike_list(times, neurons, len(group), dt, steps, merge=False)
+    except ReplayError as error:
+        raise BuildError([Fault(f"'{group.name}': {error.message}.", hint=error.hint)]) from None
+    return Population(group.name, (len(group),), {}, None, True, Replay(spikes, steps))
+
+
+def _projection(
+    synapses: Any,
+    blocks: Sequence[Block],
+    populations: Mapping[str, Population],
+    arrays: Mapping[str, TimedValues],
+    dt: float,
+) -> Projection:
+    source, target = whole(synapses.source).name, whole(synapses.target).name
+    pre = np.array(synapses.variables["_synaptic_pre"].get_value(), np.int64)
+    post = np.array(synapses.variables["_synaptic_post"].get_value(), np.int64)
+    own = [block for block in blocks if block.owner == synapses.name]
+    written = {
+        block.symbols[s.var].variable
+        for block in own
+        for s in (*block.scalar, *block.vector)
+        if s.op != ":=" and not block.symbols[s.var].side
+    }
+    variables = {
+        name: _variable(name, variable, name in written)
+        for name, variable in sorted(synapses.variables.items())
+        if getattr(variable, "owner", None) is not None
+        and variable.owner.name == synapses.name
+        and type(variable).__name__ in ("ArrayVariable", "DynamicArrayVariable")
+        and not name.startswith(("_", "N_"))
+        and name not in SYNAPTIC
+    }
+    by_name = {block.name: block for block in own}
+    pathways = tuple(
+        Pathway(
+            name=made.objname,
+            side=made.prepost,
+            order=made.order,
+            delay=_delay(made, len(pre), dt),
+            block=by_name[made.name],
+        )
+        for made in sorted(synapses._pathways, key=lambda made: made.name)
+    )
+    return Projection(
+        name=synapses.name,
+        geometry=Listed(populations[source].shape, populations[target].shape, pre, post),
+        source=source,
+        source_variable="",
+        target=target,
+        target_variable="",
+        sends="spikes",
+        feedback_variable=None,
+        pathways=pathways,
+        code=SynapseCode(
+            equations=str(synapses.equations),
+            on_pre=None,
+            on_post=None,
+            method=None,
+            namespace={},
+            drives={},
+            weight="",
+            transmits=True,
+            learns=False,
+            arrays={n: a for n, a in arrays.items() if any(n in b.symbols for b in own)},
+        ),
+        variables=variables,
+    )
+
+
+def _delay(pathway: Any, count: int, dt: float) -> NDArray[np.int64]:
+    values = np.asarray(pathway._delays.get_value())
+    steps = np.floor(values / dt + 0.5).astype(np.int64)
+    same = steps.size and (steps == steps.flat[0]).all()
+    return np.asarray(steps.flat[0]) if same or len(steps) != count else steps
+
+
+def _arrays(
+    blocks: Sequence[Block], items: Sequence[Any], namespace: Mapping[str, Any], dt: float
+) -> dict[str, TimedValues]:
+    """Return the arrays over time that code reads, by the name it knows them under."""
+    by_name = {item.name: item for item in items}
+    found: dict[str, tuple[Any, TimedValues]] = {}
+    for block in blocks:
+        for name, symbol in block.symbols.items():
+            if symbol.role != "array":
+                continue
+            group = by_name[block.owner]
+            array = group.namespace.get(name, namespace.get(name))
+            before = found.get(name)
+            if before is not None and before[0] is not array:
+                message = f"Two arrays are named '{name}'; give each its own name."
+                raise BuildError([Fault(message)])
+            step = float(array.dt)
+            epsilon, finer = compat.time_resolution(step, dt)
+            values = np.asarray(array.values, np.float64)
+            dims = tuple(float(d) for d in array.dim._dims)
+            found[name] = (array, TimedValues(name, values, step, dims, epsilon, finer))
+    return {name: values for name, (_, values) in found.items()}
+
+
+def _fingerprint(
+    blocks: Sequence[Block],
+    populations: Mapping[str, Population],
+    projections: Mapping[str, Projection],
+    seed: int,
+    precision: str,
+) -> str:
+    """Return a hash of code, start state and synapses."""
+    digest = hashlib.sha256(f"{seed} {precision}".encode())
+    for block in blocks:
+        fields = dataclasses.replace(block, symbols=dict(sorted(block.symbols.items())))
+        digest.update(repr(fields).encode())
+    owners = [(p.name, p.variables) for p in populations.values()]
+    for name, variables in owners + [(p.name, p.variables) for p in projections.values()]:
+        for variable in variables.values():
+            digest.update(f"{name}.{variable.name}".encode())
+            digest.update(variable.initial.tobytes())
+    for projection in projections.values():
+        synapses = projection.geometry.synapses()
+        digest.update(synapses.pre.tobytes() + synapses.post.tobytes())
+        for pathway in projection.pathways:
+            digest.update(pathway.delay.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,171 @@
+"""Networks of Brian2 scripts: evsim runs them as Brian2 does, or says what it cannot."""
+
+import brian2 as b2
+import numpy as np
+import pytest
+
+import evsim
+from evsim.build.brian2_compat import code_target, has_compiler
+from evsim.errors import EvsimError
+
+ms, mV, nA, Hz, second = b2.ms, b2.mV, b2.nA, b2.Hz, b2.second
+
+
+def run_both(network, duration, tmp_path, target="numpy", **options):
+    """Run a network in evsim, then in Brian2; return evsim's recording."""
+    program = evsim.compile(network, namespace={}, **options)
+    result = program.run(duration, out=tmp_path)
+    if target == "strict" and not has_compiler():
+        pytest.skip("no C++ compiler")
+    with code_target(target):
+        network.run(duration, namespace={})
+    return evsim.open(result.folder)
+
+
+def assert_spikes(recording, monitor, trial=0):
+    step, neuron = recording.spikes(monitor.source.name, trial)
+    expected = np.round(monitor.t / monitor.clock.dt).astype(int)
+    assert len(step) > 20
+    np.testing.assert_array_equal(step, expected)
+    np.testing.assert_array_equal(neuron, monitor.i)
+
+
+def cells(count, name, **options):
+    return b2.NeuronGroup(
+        count,
+        """dv/dt = (drive - v)/(10*ms) : 1 (unless refractory)
+           drive : 1
+           received : 1
+           total : 1""",
+        threshold="v > 1",
+        reset="v = 0",
+        refractory=2 * ms,
+        method="euler",
+        namespace={},
+        name=name,
+        **options,
+    )
+
+
+def test_neurons_synapses_delays_and_monitors(tmp_path):
+    group = cells(40, "cells")
+    group.drive = "1.05 + 0.6*i/N"
+    group.run_regularly("received *= 0.5", when="end")
+    early, late = group[:30], group[30:]
+    excite = b2.Synapses(early, group, "w : 1", on_pre="v_post += w", name="excite", namespace={})
+    excite.connect(condition="i != j", namespace={})
+    excite.w = "0.002*(1 + i + j)"
+    excite.delay = "0.1*ms*(i % 5)"
+    inhibit = b2.Synapses(
+        late, early, on_pre={"hit": "v_post -= 0.03", "note": "received_post += 1"},
+        delay={"hit": 1.26 * ms, "note": 0.5 * ms}, name="inhibit", namespace={},
+    )  # fmt: skip
+    inhibit.connect(j="(i*7 + k) % 30 for k in range(6)", namespace={})
+    gap = b2.Synapses(
+        group, group, "total_post = 0.01*(v_pre - v_post) : 1 (summed)", name="gap", namespace={}
+    )
+    gap.connect(j="(i + 1) % N_post", namespace={})
+    spikes = b2.SpikeMonitor(group, name="spikes")
+    states = b2.StateMonitor(group, ["v", "total", "received"], record=[3, 31], dt=0.5 * ms)
+    network = b2.Network(group, excite, inhibit, gap, spikes, states)
+    recording = run_both(network, 100 * ms, tmp_path)
+    assert_spikes(recording, spikes)
+    for name in ("v", "total", "received"):
+        values = recording.states("cells", name, 0)[-1]
+        np.testing.assert_array_equal(values, getattr(states, name).T)
+
+
+def test_plasticity_with_event_driven_traces_from_listed_spikes(tmp_path):
+    rng = np.random.default_rng(3)
+    times, senders = np.arange(400) * 0.5 * ms, rng.integers(0, 20, 400)
+    source = b2.SpikeGeneratorGroup(20, senders, times, name="given")
+    target = b2.NeuronGroup(
+        2, "dv/dt = -v/(10*ms) : 1", threshold="v > 1", reset="v = 0", method="exact",
+        namespace={}, name="target",
+    )  # fmt: skip
+    synapses = b2.Synapses(
+        source,
+        target,
+        """w : 1
+           da/dt = -a/(20*ms) : 1 (event-driven)
+           db/dt = -b/(20*ms) : 1 (event-driven)""",
+        on_pre="v_post += w\na += 0.01\nw = clip(w - b, 0, 1)",
+        on_post="b += 0.01\nw = clip(w + a, 0, 1)",
+        delay=1 * ms,
+        name="stdp",
+        namespace={},
+    )
+    synapses.connect()
+    synapses.w = "0.2 + 0.01*i"
+    spikes = b2.SpikeMonitor(target)
+    states = b2.StateMonitor(synapses, ["w", "a"], record=True, dt=10 * ms)
+    network = b2.Network(source, target, synapses, spikes, states)
+    recording = run_both(network, 200 * ms, tmp_path, "strict", math="libm")
+    assert_spikes(recording, spikes)
+    assert np.ptp(np.asarray(states.w)[:, -1] - np.asarray(states.w)[:, 0]) > 0.01
+    for name in ("w", "a"):
+        values = recording.states("stdp", name, 0)[-1]
+        np.testing.assert_array_equal(values, np.asarray(getattr(states, name)).T)
+
+
+def test_arrays_over_time_and_parameters_by_trial(tmp_path):
+    current = b2.TimedArray([[1.0, 2.0], [3.0, 0.5], [1.5, 4.0]], dt=20 * ms)
+    group = b2.NeuronGroup(
+        2, "dv/dt = (gain*current(t, i) - v)/(10*ms) : 1\ngain : 1 (constant)", threshold="v > 1",
+        reset="v = 0", method="euler", namespace={"current": current}, name="cells",
+    )  # fmt: skip
+    group.gain = 2
+    spikes = b2.SpikeMonitor(group)
+    network = b2.Network(group, spikes)
+    gains = np.array([[2.0, 2.0], [1.0, 3.0], [0.1, 0.1]])
+    recording = run_both(network, 60 * ms, tmp_path, trials=3, parameters={"cells.gain": gains})
+    assert_spikes(recording, spikes, trial=0)
+    counts = [len(recording.spikes("cells", trial)[0]) for trial in range(3)]
+    assert counts[0] != counts[1] > 0
+    assert counts[2] == 0
+
+
+def test_poisson_groups_and_inputs_have_their_rates_and_differ_by_trial(tmp_path):
+    b2.PoissonGroup(1, 1 * Hz)
+    noise = b2.PoissonGroup(200, "20*Hz + 40*Hz*(i >= 100)", name="noise", namespace={})
+    target = b2.NeuronGroup(50, "x : 1", namespace={}, name="target")
+    drive = b2.PoissonInput(target, "x", 1000, 5 * Hz, weight=0.5)
+    spikes = b2.SpikeMonitor(noise)
+    states = b2.StateMonitor(target, "x", record=True, dt=100 * ms)
+    program = evsim.compile([noise, target, drive, spikes, states], trials=4, seed=9, namespace={})
+    recording = evsim.open(program.run(1 * second, out=tmp_path).folder)
+    rates = [np.bincount(recording.spikes("noise", trial)[1], minlength=200) for trial in range(4)]
+    assert np.mean(rates, (0,))[:100].mean() == pytest.approx(20, abs=5 * np.sqrt(20 / 400))
+    assert np.mean(rates, (0,))[100:].mean() == pytest.approx(60, abs=5 * np.sqrt(60 / 400))
+    assert (rates[0] != rates[1]).any()
+    means = [recording.states("target", "x", trial)[-1][-1].mean() for trial in range(4)]
+    assert np.mean(means) == pytest.approx(0.5 * 5000 * 0.9, rel=0.01)
+    assert len(set(means)) == 4
+
+
+def refused(*objects, **options):
+    with pytest.raises(EvsimError) as caught:
+        evsim.compile(objects, **{"namespace": {}, **options})
+    return str(caught.value)
+
+
+def test_what_cannot_be_run_is_named_before_anything_runs():
+    group = cells(3, "refused_cells")
+    operation = b2.NetworkOperation(lambda: None, name="an_operation")
+    other = cells(2, "other_clock", dt=0.05 * ms)
+    found = refused(group, operation, other)
+    assert "'an_operation'" in found and "NetworkOperation" in found
+    assert "clocks of their own" in found
+    assert "connects nothing" in refused(group, b2.Synapses(group, group, name="unconnected"))
+    assert "'cells.gain'" in refused(group, parameters={"cells.gain": [1]})
+    assert "has no variable 'gian'" in refused(group, parameters={"refused_cells.gian": [1]})
+    shape = refused(group, trials=2, parameters={"refused_cells.drive": np.zeros((2, 5))})
+    assert "(2, 3)" in shape
+
+    @b2.check_units(x=1, result=1)
+    def mine(x):
+        return x
+
+    user = b2.NeuronGroup(1, "v : 1", threshold="mine(v) > 1", name="user",
+                          namespace={"mine": mine})  # fmt: skip
+    assert "'mine'" in refused(user)
