@@ -13,7 +13,7 @@ Statistics 1988.
 
 from __future__ import annotations
 
-from math import floor, sqrt
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -102,7 +102,7 @@ def same(number: Any) -> Any:
 @inline
 def single(number: Any) -> Any:
     """Return a number in [0, 1) cut to 24 bits, so that it stays below 1 in single precision."""
-    return floor(number * TWO_24) / TWO_24
+    return np.floor(number * TWO_24) / TWO_24
 
 
 @inline

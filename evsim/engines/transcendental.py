@@ -12,7 +12,7 @@ arguments); the series are Taylor's and the odd series of log((1 + s)/(1 - s)).
 
 from __future__ import annotations
 
-from math import factorial, floor
+from math import factorial
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ SQRT_HALF = 0.7071067811865476
 MANTISSA, HALF_EXPONENT = 0x000FFFFFFFFFFFFF, 0x3FE0000000000000
 NORMAL = 2.2250738585072014e-308
 TWO_54 = 18014398509481984.0
+SPLITTER = 134217729.0
+ROUNDER, ROUNDER_BITS = 6755399441055744.0, 0x4338000000000000
 
 
 def _bitcast(source: Any, target: Any) -> Any:
@@ -54,9 +56,15 @@ L3, L5, L7, L9, L11, L13, L15, L17, L19, L21 = (2.0 / n for n in range(3, 22, 2)
 
 
 @inline
+def _whole(k: Any) -> Any:
+    """Return a whole number, |k| < 2**51, as an integer: AVX2 has no instruction for vectors."""
+    return to_bits(k + ROUNDER) - ROUNDER_BITS
+
+
+@inline
 def _power_of_two(k: Any) -> Any:
     """Return 2**k for -1022 <= k <= 1023."""
-    return from_bits((np.int64(k) + 1023) << 52)
+    return from_bits((k + 1023) << 52)
 
 
 @inline
@@ -69,11 +77,12 @@ def _expm1_reduced(r: Any, rest: Any) -> Any:
 
 @inline
 def _reduce(x: Any) -> Any:
-    """Return (k, r, rest) with x = k*ln(2) + r + rest and |r| <= ln(2)/2."""
-    k = floor(x * LOG2_E + 0.5)
+    """Return (half, k - half, r, rest) with x = k*ln(2) + r + rest and |r| <= ln(2)/2."""
+    k = np.floor(x * LOG2_E + 0.5)
     high, low = x - k * LN2_HIGH, k * LN2_LOW
     r = high - low
-    return np.int64(k), r, (high - r) - low
+    half = np.floor(0.5 * k)
+    return _whole(half), _whole(k - half), r, (high - r) - low
 
 
 @inline
@@ -81,11 +90,33 @@ def exp(x: Any) -> Any:
     """Return e**x."""
     v = np.float64(x)
     clear = LARGEST if v > LARGEST else (SMALLEST if v < SMALLEST else v)
-    k, r, rest = _reduce(clear if clear == clear else 0.0)
-    half = k >> 1
-    result = (1.0 + _expm1_reduced(r, rest)) * _power_of_two(half) * _power_of_two(k - half)
+    half, other, r, rest = _reduce(clear if clear == clear else 0.0)
+    result = (1.0 + _expm1_reduced(r, rest)) * _power_of_two(half) * _power_of_two(other)
     result = np.inf if v > LARGEST else (0.0 if v < SMALLEST else result)
     return type(x)(result if v == v else v)
+
+
+@inline
+def _split(x: Any) -> Any:
+    """Return the upper half of a number's digits."""
+    wide = x * SPLITTER
+    return wide - (wide - x)
+
+
+@inline
+def exp_product(x: Any, factor: Any) -> Any:
+    """Return e**(x*factor), what code means by exp(x)**factor, as exact as `exp`.
+
+    The product's rounding error is found by halving the digits (T. J. Dekker, A floating-point
+    technique for extending the available precision, Numerische Mathematik 1971).
+    """
+    v, c = np.float64(x), np.float64(factor)
+    product = v * c
+    v_high, c_high = _split(v), _split(c)
+    v_low, c_low = v - v_high, c - c_high
+    lost = v_low * c_low - (((product - v_high * c_high) - v_low * c_high) - v_high * c_low)
+    whole = np.float64(exp(product))
+    return type(x)(whole + whole * lost if abs(product) < -SMALLEST else whole)
 
 
 @inline
@@ -93,10 +124,9 @@ def expm1(x: Any) -> Any:
     """Return e**x - 1, exact to rounding near 0 too."""
     v = np.float64(x)
     clear = LARGEST if v > LARGEST else (-50.0 if v < -50.0 else v)
-    k, r, rest = _reduce(clear if clear == clear else 0.0)
-    half = k >> 1
-    low, high = _power_of_two(half), _power_of_two(k - half)
-    result = (_expm1_reduced(r, rest) * low + (low - _power_of_two(half - k))) * high
+    half, other, r, rest = _reduce(clear if clear == clear else 0.0)
+    low, high = _power_of_two(half), _power_of_two(other)
+    result = (_expm1_reduced(r, rest) * low + (low - _power_of_two(-other))) * high
     result = np.inf if v > LARGEST else result
     result = v if v == 0.0 else result
     return type(x)(result if v == v else v)

@@ -47,9 +47,7 @@ def _flush(out: Lines, scope: Scope, blocks: list[Block]) -> None:
     for block in blocks:
         if block.template == "threshold":
             _list_events(out, scope, block)
-    scope.locals.clear()
-    scope.loaded.clear()
-    scope.uses_channel = False
+    scope.clear()
 
 
 def _loop(out: Lines, scope: Scope, body: Lines) -> None:
@@ -133,7 +131,8 @@ def _assign(out: Lines, scope: Scope, block: Block, statement: Statement) -> Non
             kind = "d"
         text = with_cases(renderer, statement, kind)
         name = scope.declare(block, statement.var, kind)
-        out.add(f"{name} = {text}")
+        out.add(*scope.take_pending(), f"{name} = {text}")
+        scope.forget(name)
         return
     target = scope.loaded.get(statement.var) or scope.place(statement.var)
     text = with_cases(renderer, statement, target.type)
@@ -145,7 +144,8 @@ def _assign(out: Lines, scope: Scope, block: Block, statement: Statement) -> Non
     guard = block.guards.get(statement.var)
     if guard is not None:
         text = f"({text}) if {renderer.resolve(guard).text} else {target.text}"
-    out.add(f"{target.text} = {text}")
+    out.add(*scope.take_pending(), f"{target.text} = {text}")
+    scope.forget(target.text)
 
 
 def with_cases(renderer: object, statement: Statement, kind: str) -> str:
@@ -220,6 +220,4 @@ def _lower_reset(out: Lines, scope: Scope, block: Block) -> None:
         out.add(f"c = i % {grid.channels}", f"p = i // {grid.channels}")
     out.add(*body.text)
     out.indent -= 1
-    scope.locals.clear()
-    scope.loaded.clear()
-    scope.uses_channel = False
+    scope.clear()

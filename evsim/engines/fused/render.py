@@ -96,14 +96,16 @@ class Renderer:
     ----------
     resolve : turns a name into a term.
     read : turns an array's name and the terms of its arguments into a term, or gives None.
+    share : turns the call of a function, and its type, into a name for its value, or leaves it.
     """
 
     def __init__(
         self,
         resolve: Callable[[str], Term],
         read: Callable[[str, list[Term]], Term | None] = lambda name, args: None,
+        share: Callable[[str], str] = lambda call: call,
     ):
-        self.resolve, self.read = resolve, read
+        self.resolve, self.read, self.share = resolve, read, share
 
     def expression(self, text: str) -> Term:
         """Return the source of a captured expression."""
@@ -140,6 +142,11 @@ class Renderer:
         left, right = self._node(node.left), self._node(node.right)
         if isinstance(node.op, ast.Pow):
             kind = self._float(left, right)
+            base = node.left
+            if isinstance(base, ast.Call) and getattr(base.func, "id", "") == "exp":
+                inner = self._node(base.args[0])
+                product = f"exp_product({inner.to(kind)}, {right.to(kind)})"
+                return Term(self.share(self._cast(product, kind)), kind)
             exponent = node.right.value if isinstance(node.right, ast.Constant) else None
             if isinstance(exponent, int | float) and exponent in POWERS:
                 function = POWERS[int(exponent)]
@@ -196,4 +203,4 @@ class Renderer:
             return Term(f"{'abs' if name == 'abs' else 'sign'}({args[0].to(kind)})", kind)
         kind = self._float(args[0])
         function = _FLOAT_FUNCTIONS.get(name, name)
-        return Term(self._cast(f"{function}({args[0].to(kind)})", kind), kind)
+        return Term(self.share(self._cast(f"{function}({args[0].to(kind)})", kind)), kind)

@@ -54,6 +54,9 @@ class Scope:
         self.population = population
         self.locals: dict[tuple[str, str], Term] = {}
         self.loaded: dict[str, Term] = {}
+        self.calls: dict[str, str] = {}
+        self.pending: list[str] = []
+        self.named = 0
         self.uses_channel = False
 
     def declare(self, block: Block, name: str, kind: Type) -> str:
@@ -138,7 +141,35 @@ class Scope:
                 return self.random(block, name)
             return self.loaded.get(symbol.variable) or self.place(symbol.variable)
 
-        return Renderer(resolve, array_reader(self.plan, self.layout, block))
+        return Renderer(resolve, array_reader(self.plan, self.layout, block), self.share)
+
+    def share(self, call: str) -> str:
+        """Return a name for the value of a call, which `take_pending` defines where it is new.
+
+        Brian2 writes a subexpression out wherever it is used; LLVM does not see that two long
+        functions of the same number are equal.
+        """
+        if call not in self.calls:
+            self.calls[call] = f"call_{self.named}"
+            self.named += 1
+            self.pending.append(f"{self.calls[call]} = {call}")
+        return self.calls[call]
+
+    def take_pending(self) -> list[str]:
+        """Return and clear the definitions of names that `share` has given since."""
+        lines, self.pending = self.pending, []
+        return lines
+
+    def forget(self, target: str) -> None:
+        """Forget calls whose values change with what is assigned to `target`."""
+        self.calls = {call: name for call, name in self.calls.items() if target not in call}
+
+    def clear(self) -> None:
+        """Forget everything that holds inside one loop only."""
+        self.locals.clear()
+        self.loaded.clear()
+        self.calls.clear()
+        self.uses_channel = False
 
 
 def array_reader(
