@@ -31,7 +31,7 @@ from evsim.build.populations import RESERVED
 from evsim.build.shared import SharedInputs
 from evsim.build.synapses import RESERVED as SYNAPTIC
 from evsim.errors import BuildError, Fault
-from evsim.projections.base import Geometry, GeometryError, Synapses
+from evsim.projections.base import Listed
 from evsim.replay import ReplayError, spike_list
 
 NEVER = 1e50
@@ -41,41 +41,6 @@ MONITORS = (brian2.SpikeMonitor, brian2.PopulationRateMonitor, brian2.StateMonit
 RUNNERS = ("CodeRunner", "Thresholder", "Resetter", "StateUpdater", "SubexpressionUpdater",
            "SummedVariableUpdater", "SynapticPathway", "PoissonInput")  # fmt: skip
 """Brian2's classes of objects whose captured code says all that they do."""
-
-
-@dataclass(frozen=True)
-class Listed(Geometry):
-    """Synapses as a script has connected them, in their order.
-
-    Attributes
-    ----------
-    pre, post : (synapse,), numbers of sources and targets.
-    """
-
-    pre: NDArray[np.int64]
-    post: NDArray[np.int64]
-
-    @classmethod
-    def infer(
-        cls, source: tuple[int, ...], target: tuple[int, ...], options: Mapping[str, Any]
-    ) -> Listed:
-        raise GeometryError("only scripts connect synapses one by one")
-
-    @property
-    def weight_shape(self) -> tuple[int, ...]:
-        return (len(self.pre),)
-
-    @property
-    def fan_in(self) -> int:
-        return max(1, round(len(self.pre) / int(np.prod(self.target_shape))))
-
-    @property
-    def synapse_count(self) -> int:
-        return len(self.pre)
-
-    def synapses(self) -> Synapses:
-        count = len(self.pre)
-        return Synapses(self.pre, self.post, np.arange(count), np.ones(count))
 
 
 @dataclass

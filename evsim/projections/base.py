@@ -120,3 +120,38 @@ class Pairs(Geometry):
     def synapses(self) -> Synapses:
         pre, post = self.pairs
         return Synapses(pre, post, np.arange(len(pre)), np.ones(len(pre)))
+
+
+@dataclass(frozen=True)
+class Listed(Geometry):
+    """Synapses as a script has connected them, in their order.
+
+    Attributes
+    ----------
+    pre, post : (synapse,), numbers of sources and targets.
+    """
+
+    pre: NDArray[np.int64]
+    post: NDArray[np.int64]
+
+    @classmethod
+    def infer(
+        cls, source: tuple[int, ...], target: tuple[int, ...], options: Mapping[str, Any]
+    ) -> Listed:
+        raise GeometryError("only scripts connect synapses one by one")
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        return (len(self.pre),)
+
+    @property
+    def fan_in(self) -> int:
+        return max(1, round(len(self.pre) / int(np.prod(self.target_shape))))
+
+    @property
+    def synapse_count(self) -> int:
+        return len(self.pre)
+
+    def synapses(self) -> Synapses:
+        count = len(self.pre)
+        return Synapses(self.pre, self.post, np.arange(count), np.ones(count))

@@ -1,0 +1,305 @@
+"""The state of a trial in flat buffers, advanced by compiled code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim.build.plan import Phase, Plan
+from evsim.build.weights import spread
+from evsim.engines.base import NotFinite, Simulation, Spikes, stream_keys
+from evsim.engines.fused import memory
+from evsim.engines.fused.layout import Layout
+from evsim.engines.fused.loaded import Loaded
+from evsim.engines.fused.program import queue_room
+from evsim.engines.fused.replay import pack
+from evsim.engines.fused.vector import row_lanes
+
+KEPT_STEPS = 8
+"""Steps in which every neuron spikes that a spike buffer holds at least."""
+
+NUMPY = {"f": None, "d": np.float64, "n": np.int64, "b": np.bool_}
+RINGS = {"e": np.int32, "s": np.int64}
+"""Types of the buffers of events and starts: spikes on their way are part of a trial's state."""
+
+
+class FusedSimulation(Simulation):
+    """State of one trial in flat buffers; see `evsim.engines.fused.layout`."""
+
+    def __init__(self, program: Loaded):
+        self.program, self.plan = program, program.plan
+        compiled, plan = program.compiled, program.plan
+        layout, dtype = compiled.layout, plan.dtype
+        self.layout: Layout = layout
+        self.initial = _initial_state(plan, layout)
+        self.state = {
+            key: memory.zeros(array.size, array.dtype) for key, array in self.initial.items()
+        }
+        self.ends: dict[str, dict[str, NDArray[Any]]] = {}
+        self.means = np.zeros(max(compiled.average_size, 1), dtype)
+        self.flat = np.zeros(compiled.gradients.size, dtype)
+        widest = max(grid.size for grid in layout.grids.values())
+        self.left, self.right = np.zeros(widest, dtype), np.zeros(widest, dtype)
+        self.draw = np.array([0, *stream_keys(plan).values()], np.uint64)
+        count = len(plan.populations)
+        self.counts = np.zeros(count, np.int64)
+        self.scratch = (
+            np.zeros(layout.event_count + 64, np.uint8),
+            self.state["e"],
+            self.state["s"],
+            self.counts,
+            np.zeros(row_lanes(dtype.itemsize), dtype),
+            np.zeros(widest + 64, np.uint8),
+            np.zeros(2 * queue_room(layout), np.int32),
+            np.zeros(layout.noise_count),
+        )
+        sizes = [
+            g.size * KEPT_STEPS if plan.populations[n].spikes else 0
+            for n, g in layout.grids.items()
+        ]
+        self.kept_begin = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+        self.kept_end = np.cumsum(sizes).astype(np.int64)
+        self.kept_at = self.kept_begin.copy()
+        self.kept = np.zeros(0, np.uint32)
+        self.record = np.zeros(count, np.bool_)
+        self.pieces: dict[str, list[Spikes]] = {}
+        self.replay = program.replay
+        self.phase: Phase | None = None
+        self.learns = True
+        self.done = 0
+
+    def begin(
+        self,
+        inputs: Mapping[tuple[str, str], NDArray[Any]],
+        trial: int = 0,
+        learns: bool = True,
+    ) -> None:
+        self.draw[0], self.learns = trial, learns
+        for buffer, array in self.initial.items():
+            self.state[buffer][:] = array
+        for name, projection in self.plan.projections.items():
+            if projection.code is not None and projection.changes_weights:
+                slot = self.layout.slots[name, projection.code.weight]
+                self.state["f"][slot.offset : slot.offset + slot.size] = self.program.raw[name]
+        given = {}
+        for key, values in inputs.items():
+            population = self.plan.populations.get(key[0])
+            if population is None or population.replay is None:
+                self._write(key, values)
+            else:
+                given[key[0]] = values
+        self.replay = pack(self.plan, self.layout, given) if given else self.program.replay
+        self.program.compiled.module.prepare(*self._buffers(), *self.scratch)
+        self.ends = {"": {key: array.copy() for key, array in self.state.items()}}
+
+    def enter(self, phase: str, attempt: int = 0) -> None:
+        self.phase = self.plan.phases[phase].variant(self.learns, attempt)
+        self.done = 0
+        self._restore(self.phase)
+        self.means[:] = 0
+
+    def advance(self, steps: int, record: bool = False) -> None:
+        phase = self._phase()
+        self.record[:] = record
+        if record and not self.kept.size:
+            self.kept = np.zeros(int(self.kept_end[-1]), np.uint32)
+        last = phase.steps - phase.average_last
+        while True:
+            average = bool(phase.average) and self.done >= last
+            piece = steps if average or not phase.average else min(steps, last - self.done)
+            ran = self._run(phase, piece, average)
+            self.done, steps = self.done + ran, steps - ran
+            if steps <= 0:
+                break
+        if not self.program.compiled.module.finite(self.state["f"]):
+            self._find_not_finite(phase)
+
+    def _run(self, phase: Phase, steps: int, average: bool) -> int:
+        """Run until a spike buffer or a piece of shared inputs ends; return the steps done."""
+        begin, shared = phase.shared.piece(self.done)
+        steps = min(steps, begin + len(shared) - self.done)
+        counts = np.zeros((len(self.plan.populations), max(steps, 1)), np.uint32)
+        ran = int(
+            self.program.compiled.module.advance(
+                phase.first + self.done,
+                steps,
+                self.done - begin,
+                shared,
+                average,
+                self.learns,
+                self.draw,
+                *self._buffers(),
+                *self.scratch,
+                self.record,
+                self.kept,
+                self.kept_at,
+                self.kept_end,
+                counts,
+                *self.replay,
+            )
+        )
+        if self.record.any():
+            self._drain(counts[:, :ran])
+        return ran
+
+    def _drain(self, counts: NDArray[np.uint32]) -> None:
+        for at, (name, population) in enumerate(self.plan.populations.items()):
+            if population.spikes:
+                begin, end = self.kept_begin[at], self.kept_at[at]
+                piece = Spikes(counts[at].copy(), self.kept[begin:end].copy())
+                self.pieces.setdefault(name, []).append(piece)
+        self.kept_at[:] = self.kept_begin
+
+    def leave(self) -> None:
+        name = self._phase().name
+        if name in self.plan.snapshots:
+            self.ends[name] = {key: array.copy() for key, array in self.state.items()}
+
+    def learn(self, phase: str, every_step: bool = False) -> None:
+        if not every_step:
+            self._collect_spiking()
+        moment = "every_step" if every_step else "at_end"
+        function = getattr(self.program.compiled.module, f"{moment}_{phase}", None)
+        if function is None:
+            return
+        planned = self._phase()
+        shared = planned.shared.row(max(self.done, 1) - 1)
+        means = self.means / self.means.dtype.type(max(planned.average_last, 1))
+        function(
+            shared,
+            self.flat,
+            self.left,
+            self.right,
+            *self._buffers(means),
+            *self.program.synaptic.values(),
+        )
+
+    def _collect_spiking(self) -> None:
+        """Add to the gradients what code at spikes has left in `g`."""
+        for name, rule in self.plan.rules.items():
+            if not rule.at_spikes or rule.projection is None:
+                continue
+            slot = self.layout.slots[rule.projection, "g"]
+            changes = self.state["f"][slot.offset : slot.offset + slot.size]
+            offset = self.program.compiled.gradients.offsets[name]
+            _, _, weight, coefficient = self.program.synapses(rule.projection)
+            size = self.plan.parameters[name].size
+            self.flat[offset : offset + size] += np.bincount(weight, changes * coefficient, size)
+
+    def get(self, owner: str, variable: str) -> NDArray[Any]:
+        key = (owner, variable)
+        declared = self.plan.variables(owner)[variable]
+        if key in self.layout.slots:
+            slot = self.layout.slots[key]
+            values = self.state[slot.buffer][slot.offset : slot.offset + slot.size]
+            if declared.shared:
+                return np.asarray(values[0])
+            if owner in self.plan.projections:
+                return values.copy()
+            return np.asarray(values[self.layout.grids[owner].to_declared])
+        if key in self.layout.uniform:
+            return np.full(declared.initial.shape, self.layout.uniform[key])
+        if key in self.plan.shared:
+            row = self._phase().shared.row(max(self.done, 1) - 1)
+            return np.asarray(row[self.plan.shared.index(key)])
+        if owner in self.plan.projections:
+            return np.asarray(self.program.raw[owner][self.program.synapses(owner).weight])
+        return self._learned(owner, variable)
+
+    def _learned(self, population: str, variable: str) -> NDArray[Any]:
+        """Return a learned variable's value for every neuron."""
+        at, share = self.program.compiled.weights.parameters.places[population, variable]
+        shape, grid = self.plan.populations[population].shape, self.layout.grids[population]
+        if share is None:
+            return self.program.weights[at : at + grid.size][grid.to_declared]
+        size = shape[0] if share == "channel" else 1
+        return spread(self.program.weights[at : at + size], shape, share)
+
+    def take_spikes(self) -> dict[str, Spikes]:
+        pieces, self.pieces = self.pieces, {}
+        return {
+            name: Spikes(
+                np.concatenate([p.count for p in parts]), np.concatenate([p.neuron for p in parts])
+            )
+            for name, parts in pieces.items()
+        }
+
+    def take_counts(self) -> dict[str, int]:
+        found = {
+            name: int(self.counts[at])
+            for at, (name, p) in enumerate(self.plan.populations.items())
+            if p.spikes
+        }
+        self.counts[:] = 0
+        return found
+
+    def take_gradients(
+        self, out: NDArray[np.floating[Any]] | None = None
+    ) -> NDArray[np.floating[Any]]:
+        taken = np.empty_like(self.flat) if out is None else out
+        taken[:] = self.flat
+        self.flat[:] = 0
+        return taken
+
+    def _phase(self) -> Phase:
+        assert self.phase is not None, "enter a phase first"
+        return self.phase
+
+    def _buffers(self, means: NDArray[Any] | None = None) -> tuple[NDArray[Any], ...]:
+        state = self.state
+        means = self.means if means is None else means
+        program = self.program
+        places = program.weights, program.links, program.arrays
+        return state["f"], state["d"], state["n"], state["b"], means, *places
+
+    def _restore(self, phase: Phase) -> None:
+        for buffer, array in self.ends[phase.start or ""].items():
+            self.state[buffer][:] = array
+        sets = dict(phase.sets)
+        sets |= {(str(r.projection), "g"): 0 for r in self.plan.rules.values() if r.at_spikes}
+        for key, value in sets.items():
+            slot = self.layout.slots[key]
+            self.state[slot.buffer][slot.offset : slot.offset + slot.size] = value
+
+    def _write(self, key: tuple[str, str], values: NDArray[Any]) -> None:
+        slot = self.layout.slots[key]
+        grid = self.layout.grids.get(key[0])
+        ordered = np.asarray(values).ravel()
+        if grid is not None and slot.size > 1 and grid.permuted:
+            ordered = ordered[grid.to_memory]
+        self.state[slot.buffer][slot.offset : slot.offset + slot.size] = ordered
+
+    def _find_not_finite(self, phase: Phase) -> None:
+        """Run the phase again, step by step, to say where the first value went wrong."""
+        self._restore(phase)
+        self.done, self.record[:] = 0, False
+        for step in range(phase.steps):
+            self._run(phase, 1, False)
+            self.done += 1
+            if not self.program.compiled.module.finite(self.state["f"]):
+                for (population, variable), slot in self.layout.slots.items():
+                    if slot.buffer == "f":
+                        values = self.state["f"][slot.offset : slot.offset + slot.size]
+                        bad = values[~np.isfinite(values)]
+                        if bad.size:
+                            raise NotFinite(population, variable, phase.name, step, float(bad[0]))
+
+
+def _initial_state(plan: Plan, layout: Layout) -> dict[str, NDArray[Any]]:
+    state: dict[str, NDArray[Any]] = {
+        # Rows are loaded whole, up to their stride: there is room behind the last.
+        key: np.zeros(size + row_lanes(plan.dtype.itemsize), NUMPY[key] or plan.dtype)
+        for key, size in layout.sizes.items()
+    }
+    state["e"] = np.zeros(layout.event_count + 64, RINGS["e"])
+    state["s"] = np.zeros(layout.start_count + 1, RINGS["s"])
+    for (owner, variable), slot in layout.slots.items():
+        values = plan.variables(owner)[variable].initial.ravel()
+        grid = layout.grids.get(owner)
+        if grid is not None and slot.size > 1 and grid.permuted:
+            values = values[grid.to_memory]
+        state[slot.buffer][slot.offset : slot.offset + slot.size] = values
+    return state
