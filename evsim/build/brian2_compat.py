@@ -169,6 +169,11 @@ def neuron_group(
     return group
 
 
+def senders(name: str, size: int, clock: Any) -> Any:
+    """Return a group of neurons that have nothing but spikes, to be connected."""
+    return brian2.NeuronGroup(size, "", threshold="False", clock=clock, name=name, namespace={})
+
+
 def synapses(name: str, code: SynapseCode, source: Any, target: Any, clock: Any) -> Any:
     """Return the Synapses of a projection's code, with the pathways `pre` and `post`.
 

@@ -118,6 +118,9 @@ def _synapses(
 ) -> tuple[dict[str, SynapseCode], dict[str, Any]]:
     """Return the code of projections whose synapses have any, and their Brian2 objects."""
     by_name = {group.name: group for group in groups}
+    for name, declared in network.populations.items():
+        if declared.spikes is not None:
+            by_name[name] = compat.senders(name, int(np.prod(declared.shape)), clock)
     codes, made = {}, {}
     for projection in network.projections:
         code = synapse_code(network, projection, known, constants)

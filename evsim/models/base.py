@@ -60,6 +60,7 @@ class PlasticityModel:
     at_end, every_step : phase -> code that adds to `g`, the direction in which w moves.
     equations : of the synapses, besides their weight `w`.
     on_pre, on_post : code for every synapse of a neuron that spikes; None where there is none.
+    method : integrator of equations that are not event-driven.
     parameters : name -> quantity as text.
     init : variable of the equations -> start value as text.
     reference : the publication that the rule follows.
@@ -70,6 +71,7 @@ class PlasticityModel:
     equations: str = ""
     on_pre: str | None = None
     on_post: str | None = None
+    method: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     init: Mapping[str, str] = field(default_factory=dict)
     reference: str = ""

@@ -125,6 +125,7 @@ def _with_library_rules(network: Network) -> tuple[Network, list[Fault]]:
                 "equations": rule.equations or model.equations,
                 "on_pre": rule.on_pre or model.on_pre,
                 "on_post": rule.on_post or model.on_post,
+                "method": rule.method or model.method,
                 "parameters": {**model.parameters, **rule.parameters},
                 "init": {**model.init, **rule.init},
             }
