@@ -136,3 +136,50 @@ def test_networks_from_the_literature_are_active_as_their_headers_say(
     assert low < spikes.neuron.size / simulation.get("excitatory", "v").size < high
     late = spikes.count[steps // 2 :]
     assert late.sum() > 0.2 * spikes.count.sum(), "the activity goes on"
+
+
+def test_stdp_pair_strengthens_what_comes_before_and_weakens_what_comes_after(
+    root: Path, tmp_path: Path
+) -> None:
+    with evsim.open(run(root / "networks" / "stdp_pair.yaml", tmp_path)) as recording:
+        _, w = recording.states("synapse", "w", 0)
+        assert w[999, 0] == pytest.approx(0.5 + 0.2 * np.exp(-0.5), rel=0.01)
+        assert w[-1, 0] == pytest.approx(w[999, 0] - 0.21 * np.exp(-0.5), rel=0.02)
+
+
+def test_stdp_window_is_the_published_one(root: Path, tmp_path: Path) -> None:
+    with evsim.open(run(root / "networks" / "stdp_window.yaml", tmp_path)) as recording:
+        change = recording.weights("synapse", 1).ravel() - 0.5
+    lag = (np.arange(201) - 100) * 0.5
+    window = np.where(lag >= 0, 0.025 * np.exp(-lag / 20), -0.02625 * np.exp(lag / 20))
+    np.testing.assert_allclose(change, window, atol=1e-9)
+
+
+def test_poisson_stdp_makes_weights_compete(root: Path, tmp_path: Path) -> None:
+    short = "protocol.phases.run.duration=60*second"
+    with evsim.open(run(root / "networks" / "poisson_stdp.yaml", tmp_path, short)) as recording:
+        share = np.histogram(recording.weights("synapses", 1) / 0.01, [0, 0.2, 0.8, 1.001])[0] / 1e3
+        _, rate = recording.spikes("cell", 0)
+    assert share[0] > 0.3, "many weights end near 0"
+    assert share[2] > 0.2, "many near the largest"
+    assert 10 < len(rate) / 60 < 60
+
+
+def test_brunel_fires_asynchronously_at_the_published_rate(root: Path) -> None:
+    file = root / "networks" / "brunel.yaml"
+    tenth = ["protocol.phases.run.duration=400*ms"]
+    simulation = engines.load("fused").compile(build(evsim.load(file, tenth))).simulation()
+    simulation.begin({})
+    simulation.enter("run")
+    simulation.advance(4000, record=True)
+    count = simulation.take_spikes()["excitatory"].count[1000:]
+    assert count.sum() / 10_000 / 0.3 == pytest.approx(37.7, rel=0.1)
+    assert count.reshape(-1, 10).sum(1).max() < 2000, "never many neurons in one millisecond"
+
+
+def test_winner_take_all_has_one_winner(root: Path, tmp_path: Path) -> None:
+    with evsim.open(run(root / "networks" / "winner_take_all.yaml", tmp_path)) as recording:
+        sent = sum(
+            np.bincount(recording.spikes("cells", trial)[1], minlength=10) for trial in range(20)
+        )
+    assert sent[6] > 0.9 * sent.sum()

@@ -17,12 +17,12 @@ from evsim.build import brian2_compat as compat
 from evsim.build.arrays import check_columns, digests, read_arrays
 from evsim.build.faults import Faults
 from evsim.build.phases import build_phases, constant_dimensions
-from evsim.build.plan import Plan, Population, Projection, SynapseCode, TimedValues
+from evsim.build.plan import Plan, Population, SynapseCode, TimedValues
 from evsim.build.populations import build_population, capture_blocks, mark_written
 from evsim.build.projections import build_projections
 from evsim.build.replay import build_replay
 from evsim.build.rules import build_rules
-from evsim.build.synapses import synapse_code
+from evsim.build.synapses import name_weight, synapse_code
 from evsim.build.weights import round_to_grid
 from evsim.spec import schema
 
@@ -60,6 +60,7 @@ def build(network: schema.Network, beside: Path | None = None) -> Plan:
     codes, synapses = _synapses(network, known, dimensions, groups, clock, faults)
     faults.check()
     blocks = capture_blocks(network, groups, populations, synapses, faults)
+    blocks = [name_weight(block, codes) for block in blocks]
     check_columns(blocks, populations, faults)
     faults.check()
     projections, parameters = build_projections(
@@ -104,7 +105,7 @@ def build(network: schema.Network, beside: Path | None = None) -> Plan:
         weight_grid=grid,
         fingerprint=_fingerprint(network, populations, arrays),
         constants=dimensions,
-        kept=tuple(_kept(projections, key) for key in network.protocol.keep),
+        kept=tuple((k.partition(".")[0], k.partition(".")[2]) for k in network.protocol.keep),
     )
 
 
@@ -135,12 +136,6 @@ def _synapses(
         except Exception as error:
             faults.brian2(("plasticity", projection.learn), error)
     return codes, made
-
-
-def _kept(projections: Mapping[str, Projection], key: str) -> tuple[str, str]:
-    owner, _, variable = key.partition(".")
-    code = projections[owner].code if owner in projections else None
-    return owner, code.weight if code is not None and variable == "w" else variable
 
 
 def _learned(network: schema.Network, population: Population, name: str) -> NDArray[Any]:

@@ -213,7 +213,8 @@ class SynapseCode:
     on_pre, on_post : code that runs for every synapse of a spiking neuron, or None.
     method : integrator of equations that are not event-driven.
     namespace, drives : as of `NeuronCode`.
-    weight : name of the weight in the equations and the code.
+    weight : name of the weight `w` in the equations and the code, where it has another there; ""
+        where no variable is the projection's weight.
     transmits : whether the code passes spikes on; if not, every spike adds its weight besides.
     learns : whether the code runs in passes that learn only; in others a spike adds its weight.
     """
@@ -290,8 +291,7 @@ class Projection:
     @property
     def changes_weights(self) -> bool:
         """Whether code changes the weights during a trial."""
-        weight = self.variables.get(self.code.weight) if self.code else None
-        return weight is not None and not weight.constant
+        return self.code is not None and bool(self.code.weight) and not self.variables["w"].constant
 
     @property
     def shares_weights(self) -> bool:
@@ -300,7 +300,8 @@ class Projection:
 
     def reads_weight(self, variable: str) -> bool:
         """Whether a variable of the synapses is the weight, and no code changes it."""
-        return self.code is not None and variable == self.code.weight and not self.changes_weights
+        weight = self.code is not None and bool(self.code.weight) and variable == "w"
+        return weight and not self.changes_weights
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -83,6 +84,18 @@ def synapse_code(
     )
 
 
+def name_weight(block: Block, codes: Mapping[str, SynapseCode]) -> Block:
+    """Return a block of synaptic code in which the weight is `w`, whatever Brian2 calls it."""
+    weight = codes[block.owner].weight if block.owner in codes else "w"
+    if weight == "w":
+        return block
+    symbols = {
+        name: dataclasses.replace(symbol, variable="w") if symbol.variable == weight else symbol
+        for name, symbol in block.symbols.items()
+    }
+    return dataclasses.replace(block, symbols=symbols)
+
+
 def written(*texts: str | None) -> set[str]:
     """Return the names that code assigns to."""
     return {line.target for text in texts if text for line in expressions.assignments(text)}
@@ -106,7 +119,7 @@ def synapse_variables(
     rule = network.plasticity[projection.learn]
     count = geometry.synapse_count
     touched = {
-        s.var
+        block.symbols[s.var].variable
         for block in blocks
         if block.owner == synapses.name
         for s in (*block.scalar, *block.vector)
@@ -119,7 +132,8 @@ def synapse_variables(
         shape = () if variable.scalar else (count,)
         initial: NDArray[Any] = np.zeros(shape)
         dims = compat.dimensions_of(variable)
-        text = rule.init.get("w" if name == code.weight else name)
+        name = "w" if name == code.weight else name
+        text = rule.init.get(name)
         if text is not None:
             stream = ("init", f"{projection.name} synapses", name)
             try:

@@ -34,7 +34,7 @@ class Kept:
         for owner, name in plan.kept:
             variable = plan.variables(owner)[name]
             values = variable.initial
-            if self._weight(owner) == name:
+            if self._is_weight(owner, name):
                 values = self._from_parameter(owner, plan.parameters[owner])
             self.values[owner, name] = values.astype(
                 plan.dtype if variable.kind == "float" else values.dtype
@@ -45,7 +45,7 @@ class Kept:
         found = {}
         for (owner, name), values in self.values.items():
             projection = self.plan.projections.get(owner)
-            if projection is None or name != self._weight(owner):
+            if projection is None or not self._is_weight(owner, name):
                 found[owner, name] = values
             elif learns:
                 total = projection.normalise
@@ -73,15 +73,14 @@ class Kept:
         """Return the kept weights by projection, in the shape of its parameter."""
         found = {}
         for (owner, name), values in self.values.items():
-            if name == self._weight(owner):
+            if self._is_weight(owner, name):
                 weights = np.empty_like(self.plan.parameters[owner])
                 weights.ravel()[self.synapses[owner].weight] = values
                 found[owner] = weights
         return found
 
-    def _weight(self, owner: str) -> str | None:
-        projection = self.plan.projections.get(owner)
-        return projection.code.weight if projection is not None and projection.code else None
+    def _is_weight(self, owner: str, name: str) -> bool:
+        return owner in self.plan.projections and name == "w"
 
     def _from_parameter(self, owner: str, parameter: NDArray[Any]) -> NDArray[Any]:
         return parameter.ravel()[self.synapses[owner].weight]

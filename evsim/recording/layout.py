@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from evsim.errors import Fault, InputError
+
 if TYPE_CHECKING:
     from evsim.build.plan import Plan
     from evsim.build.plan import Variable as PlanVariable
@@ -214,6 +216,12 @@ def _chosen(names: Names, known: tuple[str, ...]) -> tuple[str, ...]:
 
 def _states(entry: RecordStates, plan: Plan) -> States:
     known, neurons = plan.variables(entry.population), _neurons(entry.neurons)
+    if neurons and max(neurons) >= plan.size(entry.population):
+        size = plan.size(entry.population)
+        message = (
+            f"'{entry.population}' has {size} to record, from 0, none of number {max(neurons)}."
+        )
+        raise InputError(Fault(message))
     width = plan.size(entry.population) if neurons is None else len(neurons)
 
     def recorded(variable: PlanVariable) -> Variable:

@@ -12,9 +12,10 @@ import numpy as np
 from evsim import expressions, registry, units
 from evsim.errors import nearest
 from evsim.expressions import ExpressionError
+from evsim.models.base import read_equations
 from evsim.spec.faults import DATASETS, Faults, Scope, variants
 from evsim.spec.neurons import built_in
-from evsim.spec.schema import MAX_STEPS, Phase, Split
+from evsim.spec.schema import MAX_STEPS, Network, Phase, Split
 from evsim.spec.source import Path
 from evsim.spec.trials import check_constants, check_keep, check_repeat
 from evsim.units import Measure
@@ -298,13 +299,16 @@ def check_record(faults: Faults, scope: Scope) -> None:
         _check_names(faults, (*path, "phases"), "phase", record.spikes.phases, phases)
     for at, states in enumerate(record.states):
         path = ("record", "states", at)
-        if states.population not in populations:
+        synaptic = _synaptic_variables(network)
+        if states.population not in populations and states.population not in synaptic:
             place = (*path, "population")
-            faults.unknown(place, "population", states.population, populations)
+            known = [*populations, *synaptic]
+            faults.unknown(place, "population", states.population, known)
         for index, name in enumerate(states.variables):
-            variables = scope.variables.get(states.population)
+            variables = synaptic.get(states.population, scope.variables.get(states.population))
             if variables is not None and name not in variables:
-                message = f"Population '{states.population}' has no variable '{name}'."
+                what = "Projection" if states.population in synaptic else "Population"
+                message = f"{what} '{states.population}' has no variable '{name}'."
                 faults.add((*path, "variables", index), message, nearest(name, variables))
         _check_names(faults, (*path, "phases"), "phase", states.phases, phases)
         if states.population in populations and isinstance(states.neurons, tuple):
@@ -318,6 +322,17 @@ def check_record(faults: Faults, scope: Scope) -> None:
         known += [f"{n}.{v}" for n, p in populations.items() for v in p.learn]
         parameters = record.weights.parameters
         _check_names(faults, ("record", "weights", "parameters"), "parameter", parameters, known)
+
+
+def _synaptic_variables(network: Network) -> dict[str, Collection[str]]:
+    """Return the variables of synapses with code, by projection."""
+    found: dict[str, Collection[str]] = {}
+    for projection in network.projections:
+        rule = network.plasticity.get(projection.learn or "")
+        if rule is not None and (rule.on_pre or rule.on_post or rule.equations):
+            declared, _ = read_equations(rule.equations)
+            found[projection.name] = {"w", *declared}
+    return found
 
 
 def _check_names(

@@ -247,7 +247,7 @@ def _place(
 def _one_value(projection: Projection, variable: Variable) -> Any:
     """Return the value of a synaptic variable that is the same everywhere and always, or None."""
     values = variable.initial.ravel()
-    weight = projection.code is not None and variable.name == projection.code.weight
+    weight = projection.code is not None and projection.code.weight and variable.name == "w"
     if weight or not variable.constant or not values.size or (values != values[0]).any():
         return None
     return values[0].item()

@@ -82,7 +82,7 @@ class FusedSimulation(Simulation):
             self.state[buffer][:] = array
         for name, projection in self.plan.projections.items():
             if projection.code is not None and projection.changes_weights:
-                slot = self.layout.slots[name, projection.code.weight]
+                slot = self.layout.slots[name, "w"]
                 self.state["f"][slot.offset : slot.offset + slot.size] = self.program.raw[name]
         given = {}
         for key, values in inputs.items():

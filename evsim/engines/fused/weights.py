@@ -94,7 +94,7 @@ class Weights:
             place, number = self._take(plan.parameters[name].size), "s"
             if projection.shares_weights:
                 number = f"links[{self._link(weight.astype(np.int32))} + s]"
-            self.parameters.synaptic[name, code.weight] = (place, number)
+            self.parameters.synaptic[name, "w"] = (place, number)
 
     def _link(self, links: NDArray[np.int32]) -> int:
         place = sum(map(len, self.parts))

@@ -115,7 +115,7 @@ class Wiring:
             self.empty = [pathway.queue._full_state() for pathway in self.queues]
         state: State = {name: v.initial for name, v in self.projection.variables.items()}
         if self.projection.code is not None:
-            state[self.projection.code.weight] = self.flat[self.weight]
+            state["w"] = self.flat[self.weight]
         self.restore({**state, "": self.empty})
 
     def skipped(self, learns: bool) -> set[str]:
@@ -129,14 +129,16 @@ class Wiring:
 
     def read(self, variable: str) -> NDArray[Any]:
         """Return a copy of a variable of the synapses, (synapse,) or () where it is shared."""
-        assert self.code is not None
-        values = np.array(self.code.variables[variable].get_value())
+        values = np.array(self._variable(variable).get_value())
         return values.ravel()[0] if self.projection.variables[variable].shared else values
 
     def write(self, variable: str, values: Any) -> None:
         """Set a variable of the synapses."""
-        assert self.code is not None
-        self.code.variables[variable].set_value(values)
+        self._variable(variable).set_value(values)
+
+    def _variable(self, name: str) -> Any:
+        assert self.code is not None and self.projection.code is not None
+        return self.code.variables[self.projection.code.weight if name == "w" else name]
 
     def state(self) -> State:
         """Return a copy of every variable, and of the spikes on their way."""
