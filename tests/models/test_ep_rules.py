@@ -30,7 +30,7 @@ projections:
 plasticity:
   rule: {RULE, update: {rate: 1}}
 protocol:
-  constants: {beta: 0.2, eps: 0.5, lam: k**-0.75, gain: 0, weight: 1/(2*beta)}
+  constants: {beta: 0.2, eps: 0.5, lam: k**-0.75, weight: 1/(2*beta), gain: 0}
   phases:
     free: {steps: 200}
     plus: {steps: 400, from: free, set: {digit.nudge: +beta, gain: GAIN}, AVERAGE}
