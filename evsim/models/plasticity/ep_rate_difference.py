@@ -33,7 +33,8 @@ x_slow += 1
 sent = t
 """,
     on_post=f"""\
-g += gain*{_CHANGE.format(fast="(x_fast + int(sent == t))", slow="(x_slow + int(sent == t))")}
+both = int(t - sent < dt/2)
+g += gain*{_CHANGE.format(fast="(x_fast + both)", slow="(x_slow + both)")}
 y_fast += 1
 y_slow += 1
 """,
