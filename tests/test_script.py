@@ -169,3 +169,13 @@ def test_what_cannot_be_run_is_named_before_anything_runs():
     user = b2.NeuronGroup(1, "v : 1", threshold="mine(v) > 1", name="user",
                           namespace={"mine": mine})  # fmt: skip
     assert "'mine'" in refused(user)
+
+
+def test_the_example_of_the_documentation_runs(root, tmp_path, monkeypatch):
+    text = (root / "docs" / "scripts.md").read_text()
+    code = text.split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(compile(code, "scripts.md", "exec"), names)
+    counts = [len(names["recording"].spikes("cells", trial)[0]) for trial in (0, 30, 63)]
+    assert counts[0] < counts[1] < counts[2]
