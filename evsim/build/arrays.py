@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from evsim import units
 from evsim.build import brian2_compat as compat
+from evsim.build.code import Block, TimedValues
 from evsim.build.faults import Faults
-from evsim.build.plan import Block, Population, TimedValues
+from evsim.build.plan import Population
 from evsim.build.tables import TableError, read_table
 from evsim.spec import schema
 

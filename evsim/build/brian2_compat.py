@@ -31,7 +31,7 @@ from brian2.utils.stringtools import get_identifiers
 from numpy.typing import NDArray
 
 from evsim import units
-from evsim.build.plan import Kind, NeuronCode, SynapseCode, TimedValues, Variable
+from evsim.build.code import Kind, NeuronCode, SynapseCode, TimedValues, Variable
 
 brian2.BrianLogger.suppress_hierarchy("brian2.stateupdaters.base")
 logging.getLogger("brian2").setLevel(logging.ERROR)

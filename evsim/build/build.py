@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from evsim import expressions, models
 from evsim.build import brian2_compat as compat
 from evsim.build.arrays import check_columns, digests, read_arrays
+from evsim.build.code import SynapseCode, TimedValues
 from evsim.build.faults import Faults
 from evsim.build.phases import build_phases, constant_dimensions
-from evsim.build.plan import Plan, Population, SynapseCode, TimedValues
+from evsim.build.plan import Plan, Population
 from evsim.build.populations import build_population, capture_blocks, mark_written
 from evsim.build.projections import build_projections
 from evsim.build.replay import build_replay

@@ -28,8 +28,8 @@ from brian2.devices.device import RuntimeDevice
 from brian2.utils.stringtools import get_identifiers
 
 from evsim.build.brian2_compat import CONSTANTS, COUNTS
+from evsim.build.code import Block, Kind, Statement, Symbol
 from evsim.build.draws import kind_of, name_draws
-from evsim.build.plan import Block, Kind, Statement, Symbol
 
 TEMPLATES = frozenset({"stateupdate", "threshold", "reset", "synapses", "summed_variable"})
 QUEUES = frozenset({"synapses_initialise_queue", "synapses_push_spikes"})

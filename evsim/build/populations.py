@@ -12,15 +12,9 @@ from numpy.typing import NDArray
 from evsim import models, units
 from evsim.build import brian2_compat as compat
 from evsim.build.capture import Unsupported, capture
+from evsim.build.code import Block, NeuronCode, TimedValues, Variable
 from evsim.build.faults import Faults, Path
-from evsim.build.plan import (
-    Block,
-    NeuronCode,
-    Population,
-    Projection,
-    TimedValues,
-    Variable,
-)
+from evsim.build.plan import Population, Projection
 from evsim.build.weights import draw, shared_shape, spread
 from evsim.errors import BuildError, Fault
 from evsim.spec import schema

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim import expressions, registry
+from evsim.build.code import Block, SynapseCode
 from evsim.build.faults import Faults
-from evsim.build.plan import Block, Pathway, Population, Projection, SynapseCode
+from evsim.build.plan import Pathway, Population, Projection
 from evsim.build.synapses import delay_steps, pathways, synapse_variables
 from evsim.build.weights import DEFAULT_WEIGHTS, draw, normalise
 from evsim.projections.base import Geometry

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from evsim.build import brian2_compat as compat
 from evsim.build.capture import capture
-from evsim.build.plan import Block, Population, Rule
+from evsim.build.code import Block
+from evsim.build.plan import Population, Rule
 from evsim.build.synapses import written
 from evsim.spec import schema
 

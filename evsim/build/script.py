@@ -14,19 +14,8 @@ from numpy.typing import NDArray
 
 from evsim.build import brian2_compat as compat
 from evsim.build.capture import Unsupported, capture
-from evsim.build.plan import (
-    Block,
-    NeuronCode,
-    Pathway,
-    Phase,
-    Plan,
-    Population,
-    Projection,
-    Replay,
-    SynapseCode,
-    TimedValues,
-    Variable,
-)
+from evsim.build.code import Block, NeuronCode, SynapseCode, TimedValues, Variable
+from evsim.build.plan import Pathway, Phase, Plan, Population, Projection, Replay
 from evsim.build.populations import RESERVED
 from evsim.build.shared import SharedInputs
 from evsim.build.synapses import RESERVED as SYNAPTIC

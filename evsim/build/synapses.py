@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from evsim import expressions, units
 from evsim.build import brian2_compat as compat
+from evsim.build.code import Block, SynapseCode, Variable
 from evsim.build.faults import Faults
-from evsim.build.plan import Block, Pathway, SynapseCode, Variable, When
+from evsim.build.plan import Pathway, When
 from evsim.build.weights import draw
 from evsim.expressions import ExpressionError
 from evsim.models.base import declarations

@@ -16,7 +16,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.build.plan import Block, Pathway, Plan, Projection
+from evsim.build.code import Block
+from evsim.build.plan import Pathway, Plan, Projection
 from evsim.streams import stream_key
 
 SLOTS = ("start", "groups", "thresholds", "synapses", "resets", "end")

@@ -13,8 +13,8 @@ import numpy as np
 from evsim.errors import Fault, InputError
 
 if TYPE_CHECKING:
+    from evsim.build.code import Variable as PlanVariable
     from evsim.build.plan import Plan
-    from evsim.build.plan import Variable as PlanVariable
     from evsim.spec.schema import Names, Network, RecordStates, Trials
 
 Encoding = Literal["plain", "compact"]

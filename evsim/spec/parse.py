@@ -13,8 +13,9 @@ from pydantic_core import ErrorDetails
 from evsim.errors import Fault, InputError, Mark, SpecError, nearest
 from evsim.models import plasticity_model
 from evsim.spec.check import check
-from evsim.spec.schema import Network, Plasticity, Section
+from evsim.spec.schema import Network, Plasticity
 from evsim.spec.source import Path, Source
+from evsim.spec.types import Section
 from evsim.units import shorten
 
 _KINDS = {

@@ -15,8 +15,9 @@ from evsim.models import Declared
 from evsim.spec.faults import Faults, Scope, check_quantity, variants
 from evsim.spec.neurons import built_in
 from evsim.spec.replay import check_spikes
-from evsim.spec.schema import MAX_NEURONS, Population
+from evsim.spec.schema import Population
 from evsim.spec.source import Path
+from evsim.spec.types import MAX_NEURONS
 
 
 def check_populations(faults: Faults, scope: Scope) -> None:

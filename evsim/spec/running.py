@@ -15,9 +15,10 @@ from evsim.expressions import ExpressionError
 from evsim.models.base import read_equations
 from evsim.spec.faults import DATASETS, Faults, Scope, variants
 from evsim.spec.neurons import built_in
-from evsim.spec.schema import MAX_STEPS, Network, Phase, Split
+from evsim.spec.schema import Network, Phase, Split
 from evsim.spec.source import Path
 from evsim.spec.trials import check_constants, check_keep, check_repeat
+from evsim.spec.types import MAX_STEPS
 from evsim.units import Measure
 
 SECOND = units.dimensions("second")

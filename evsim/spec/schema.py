@@ -9,62 +9,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import BeforeValidator, Field, PrivateAttr
 
-from evsim import units
 from evsim.spec.source import Source
-
-MAX_NEURONS = 100_000_000
-MAX_WEIGHTS = 1_000_000_000
-MAX_STEPS = 100_000_000
-
-
-def _as_text(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return value
-    return repr(value)
-
-
-def _as_pair(value: Any) -> Any:
-    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _as_time(value: Any) -> float:
-    return units.parse(value, unit="second").value
-
-
-Expression = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int | float)]
-"""A number or an expression over the names that its field documents; kept as text."""
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
-
-Time = Annotated[
-    float,
-    BeforeValidator(_as_time, json_schema_input_type=str),
-    Field(gt=0, examples=["0.1*ms"]),
-]
-"""A positive time with its unit, `0.1*ms`; seconds once read."""
-
-Count = Annotated[int, Field(gt=0)]
-Natural = Annotated[int, Field(ge=0)]
-Pair = Annotated[
-    tuple[Count, Count],
-    BeforeValidator(_as_pair, json_schema_input_type=Count | tuple[Count, Count]),
-]
-"""Rows and columns; one number stands for both."""
-
-Padding = Annotated[
-    tuple[Natural, Natural],
-    BeforeValidator(_as_pair, json_schema_input_type=Natural | tuple[Natural, Natural]),
-]
-
-
-class Section(BaseModel):
-    """Base of every section: unknown keys are refused, values do not change."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, populate_by_name=False
-    )
+from evsim.spec.types import Count, Expression, Name, Natural, Padding, Pair, Section, Time
 
 
 class Split(Section):

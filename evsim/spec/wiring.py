@@ -12,8 +12,9 @@ from evsim.projections.base import GeometryError, Pairs
 from evsim.spec.faults import PROJECTIONS, Faults, Scope, variants
 from evsim.spec.plasticity import assigned
 from evsim.spec.populations import check_drawn
-from evsim.spec.schema import MAX_WEIGHTS, Network, Projection
+from evsim.spec.schema import Network, Projection
 from evsim.spec.source import Path
+from evsim.spec.types import MAX_WEIGHTS
 
 OPTIONS = (
     "kernel",

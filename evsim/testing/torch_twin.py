@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as nn
 from numpy.typing import NDArray
 
-from evsim.build.plan import Block, Plan, Projection, Statement
+from evsim.build.code import Block, Statement
+from evsim.build.plan import Plan, Projection
 from evsim.build.weights import spread
 from evsim.engines.base import Delivery, schedule
 from evsim.errors import EngineError

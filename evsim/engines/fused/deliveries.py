@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from evsim.build.plan import Block, Plan, Projection
+from evsim.build.code import Block
+from evsim.build.plan import Plan, Projection
 from evsim.engines.base import Delivery
 from evsim.engines.fused.kernel import Send
 from evsim.engines.fused.layout import Layout

@@ -16,7 +16,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.build.plan import Block, Plan, Population, Projection, Variable
+from evsim.build.code import Block, Variable
+from evsim.build.plan import Plan, Population, Projection
 
 Buffer = Literal["f", "d", "n", "b"]
 ALIGN = 16

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from evsim.build.code import Block, Statement
 from evsim.build.draws import kind_of
-from evsim.build.plan import Block, Statement
 from evsim.engines.fused.layout import event_key
 from evsim.engines.fused.render import Term
 from evsim.engines.fused.source import TYPES, Lines, Scope

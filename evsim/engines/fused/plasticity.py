@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.build.plan import Block, Phase, Plan, Projection, Rule
+from evsim.build.code import Block
+from evsim.build.plan import Phase, Plan, Projection, Rule
 from evsim.build.weights import gather
 from evsim.engines.fused.layout import Grid, Layout
 from evsim.engines.fused.render import FUNCTIONS, Renderer, Term, literal

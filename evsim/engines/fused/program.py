@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Literal
 
-from evsim.build.plan import Block, Phase, Plan, Projection
+from evsim.build.code import Block
+from evsim.build.plan import Phase, Plan, Projection
 from evsim.engines.base import Delivery, schedule
 from evsim.engines.fused.cache import import_source
 from evsim.engines.fused.deliveries import lower_every_synapse, lower_spikes, lower_values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from evsim.build.plan import Block
+from evsim.build.code import Block
 
 
 @dataclass(frozen=True)

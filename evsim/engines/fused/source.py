@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from evsim.build.code import Block
 from evsim.build.draws import kind_of
-from evsim.build.plan import Block, Plan
+from evsim.build.plan import Plan
 from evsim.engines.fused.layout import Layout
 from evsim.engines.fused.render import Renderer, Term, Type, literal
 

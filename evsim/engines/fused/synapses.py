@@ -6,8 +6,9 @@ spikes by the time at which they were sent, then by neuron, then by synapse.
 
 from __future__ import annotations
 
+from evsim.build.code import Block, Statement, Symbol
 from evsim.build.draws import kind_of
-from evsim.build.plan import Block, Pathway, Plan, Projection, Statement, Symbol
+from evsim.build.plan import Pathway, Plan, Projection
 from evsim.engines.fused.layout import Events, Layout
 from evsim.engines.fused.listing import Listing
 from evsim.engines.fused.neurons import with_cases

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim.build import brian2_compat as compat
-from evsim.build.plan import NeuronCode, Population
+from evsim.build.code import NeuronCode
+from evsim.build.plan import Population
 from evsim.engines.reference.replay import CODE
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.build.plan import NeuronCode, Population
+from evsim.build.code import NeuronCode
+from evsim.build.plan import Population
 
 CODE = NeuronCode("sends : boolean", "sends", None, None, None, {}, {}, {})
 
