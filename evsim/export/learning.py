@@ -124,7 +124,7 @@ class Learning:
             variable = self.synapses.variable(parameter)
             return f"pre, post = {variable}.i[:], {variable}.j[:]"
         pre, post, weight, _ = self.synapses.listed(parameter)
-        name = f"{parameter}_terms"
+        name = f"{parameter}.terms"
         largest = max(int(numbers.max()) for numbers in (pre, post, weight))
         terms = np.array([pre, post, weight], np.min_scalar_type(largest))
         return f"pre, post, weight = {self.page.stored(name, terms)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from evsim import expressions, models, units
 from evsim.build.plan import NeuronCode, Plan, Population, TimedValues, Variable
 from evsim.build.weights import spread
 from evsim.export.constants import Constants
-from evsim.export.page import Page, call, dimensions_of, listing, quoted
+from evsim.export.page import Page, call, dimensions_of, factor, listing, quoted
 from evsim.replay import SPIKES
 from evsim.spec import schema
 
@@ -27,6 +28,9 @@ SHARED_SLOTS = {
     "after_resets",
 }
 """Slots in which Brian2 runs code of its own for a group: names decide the order in them."""
+
+ARGUMENTS = {"size", "name", *keyword.kwlist}
+"""Parameters that the functions of the script cannot take by name."""
 
 
 class Neurons:
@@ -75,7 +79,9 @@ class Neurons:
         for name, population in self.plan.populations.items():
             if population.neuron is not None:
                 neuron = self.network.populations[name].neuron
+                awkward = ARGUMENTS & set(self.network.populations[name].set)
                 key = (
+                    name if awkward else "",
                     neuron,
                     tuple(population.neuron.drives),
                     tuple(population.neuron.arrays),
@@ -92,11 +98,12 @@ class Neurons:
         values, unit = array.values, units.parse(declared.unit)
         if declared.values is not None:
             values = np.array(declared.values, np.float64)
-            text = self.page.values(f"array_{array.name}", values)
+            text = self.page.values(array.name, values)
             unit_text = self.page.expression(declared.unit)
-            text += "" if unit_text == "1" else f"*({unit_text})"
+            unit_text = unit_text or self.page.number(unit.value, unit.dimensions)
+            text += "" if unit_text == "1" else f"*{factor(unit_text)}"
         else:
-            text = self.page.values(f"array_{array.name}", values, unit.dimensions)
+            text = self.page.values(array.name, values, unit.dimensions)
         name = self.page.name("array", array.name)
         step = self.page.number(array.dt, units.dimensions("second"))
         self.page.add(f"{name} = {self.page.use('TimedArray')}({text}, dt={step})")
@@ -133,7 +140,7 @@ class Neurons:
         for found in population.variables.values():
             if (name, found.name) in inputs:
                 text = page.values(
-                    f"{name}_{found.name}", inputs[name, found.name], dimensions_of(found.unit)
+                    f"{name}.{found.name}", inputs[name, found.name], dimensions_of(found.unit)
                 )
                 page.add(f"{variable}.{found.name} = {text}  # of the sample")
             elif (name, found.name) in self.constants.steady:
@@ -167,7 +174,8 @@ class Neurons:
             arguments = [quoted(event), quoted(text)]
             page.add(call(f"{variable}.run_on_event", arguments), indent=indent)
         for slot, text in code.run.items():
-            named = [f"name={title} + {quoted('_' + slot)}"] if slot in SHARED_SLOTS else []
+            own = f'name + "_{slot}"' if title == "name" else quoted(f"{name}_{slot}")
+            named = [f"name={own}"] if slot in SHARED_SLOTS else []
             arguments = [quoted(text), f"when={quoted(slot)}", *named]
             page.add(call(f"{variable}.run_regularly", arguments), indent=indent)
         self._shared(name, variable, code, indent)
@@ -192,6 +200,8 @@ class Neurons:
             table = self.constants.table(column)
             if self.constants.is_same(column):
                 items[table] = table
+        if is_function and not items:
+            return "parameters"
         return listing(items, *(["**parameters"] if is_function else []))
 
     def _parameters(self, name: str) -> Mapping[str, str]:
@@ -230,8 +240,8 @@ class Neurons:
         steps, neurons = np.zeros((2, 0), np.int64) if spikes is None else spikes
         arguments = [
             str(population.size),
-            page.values(f"{population.name}_neuron", neurons),
-            page.values(f"{population.name}_step", steps) + "*dt",
+            page.values(f"{population.name}.neuron", neurons),
+            page.values(f"{population.name}.step", steps) + "*dt",
         ]
         if replay.period:
             second = units.dimensions("second")
@@ -241,7 +251,6 @@ class Neurons:
 
     def _initial(self, population: Population, variable: str, found: Variable) -> None:
         """Write a variable's value at the trial's start, unless it is 0."""
-        name = f"{population.name}.{found.name}"
         values = self._start(population, found)
         automatic = {"lastspike", "not_refractory"}
         if found.name in automatic or not np.any(values):
@@ -250,7 +259,7 @@ class Neurons:
         if text is None and np.all(values == np.ravel(values)[0]):
             text = self.page.number(float(np.ravel(values)[0]), dimensions_of(found.unit))
         if text is None:
-            stored = name.replace(".", "_")
+            stored = f"{population.name}.{found.name}"
             text = self.page.values(stored, values, dimensions_of(found.unit))
         self.page.add(f"{variable}.{found.name} = {text}")
 

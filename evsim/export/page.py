@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import brian2
+import numpy as np
 from brian2.units import allunits
 from numpy.typing import NDArray
 
@@ -124,6 +125,8 @@ class Page:
 
     def stored(self, name: str, values: NDArray[Any]) -> str:
         """Return the text of an array that the script loads."""
+        while name in self.arrays and not np.array_equal(self.arrays[name], values):
+            name += "_"
         self.arrays[name] = values
         return f'data["{name}"]'
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from evsim import units
 from evsim.build.faults import Faults
-from evsim.build.plan import Phase, Plan, Repeat
+from evsim.build.plan import Phase, Plan
 from evsim.export.constants import Column, Constants
 from evsim.export.learning import Learning
 from evsim.export.monitors import COUNTED, Monitors
 from evsim.export.page import Page
 from evsim.spec import schema
+from evsim.syntax import blank_comments
 
 START = ""
 """Stands for the trial's start where the end of a phase would be named."""
@@ -36,6 +37,7 @@ class Protocol:
         columns = [c for c in constants.changing if c[0]]
         start = {self._targets(c)[0]: constants.initial(c) for c in columns}
         self.held: dict[str, dict[str, str]] = {START: start}
+        self.namespaces: dict[str, str] = {}
         self.active: dict[str, bool] = dict.fromkeys(monitors.phases, True)
 
     def _returns(self) -> set[str]:
@@ -104,18 +106,19 @@ class Protocol:
         """Write phases that run until a condition holds."""
         page, repeat = self.page, phases[-1].repeat
         assert repeat is not None
+        until = " ".join(blank_comments(repeat.until).split())
         page.add("")
         names = ", ".join(phase.name for phase in phases)
-        page.add(f"# {names}: until {repeat.until}, at most {repeat.at_most} times.")
+        page.add(f"# {names}: until {until}, at most {repeat.at_most} times.")
         self._go_back(phases[0], at)
         page.add(f"for attempt in range({repeat.at_most}):")
-        counted = dict.fromkeys(COUNTED.findall(repeat.until))
+        counted = dict.fromkeys(COUNTED.findall(until))
         for name in counted:
             page.add(f"{self._before(name)} = {self._count(name)}", indent=4)
         for phase in phases:
             page.add(f"# {phase.name}", indent=4)
             self._steps(phase, None, 4)
-        page.add(f"if {self._condition(repeat)}:", "    break", indent=4)
+        page.add(f"if {self._condition(until)}:", "    break", indent=4)
         settings = self.network.protocol.phases[phases[-1].name].repeat
         assert settings is not None
         if settings.set:
@@ -138,11 +141,11 @@ class Protocol:
     def _count(self, population: str) -> str:
         return f"{self.monitors.spikes(population)}.num_spikes"
 
-    def _condition(self, repeat: Repeat) -> str:
+    def _condition(self, until: str) -> str:
         def since(name: str) -> str:
             return f"{self._count(name)} - {self._before(name)}"
 
-        return COUNTED.sub(lambda found: since(found[1]), repeat.until)
+        return COUNTED.sub(lambda found: since(found[1]), until)
 
     def _phase(self, phase: Phase, at: str) -> None:
         """Write one phase."""
@@ -170,10 +173,12 @@ class Protocol:
         """
         page = self.page
         for target, text in self._shared(phase):
-            if held is None or held.get(target) != text:
+            # Brian2 takes variables back with `restore`, but not what namespaces hold.
+            own = self.namespaces if "[" in target else held
+            if held is None or own is None or own.get(target) != text:
                 page.add(f"{target} = {text}", indent=indent)
-            if held is not None:
-                held[target] = text
+            if own is not None:
+                own[target] = text
         for target, text in self._own(phase):
             page.add(f"{target} = {text}", indent=indent)
         for monitor, phases in self.monitors.phases.items():

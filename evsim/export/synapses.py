@@ -103,10 +103,16 @@ class Synapses:
         pairs, place = np.unique(pre * size + post, return_inverse=True)
         if len(pairs) == len(pre):
             return Connections(pre, post, terms)
-        return Connections(pairs // size, pairs % size, np.bincount(place, terms, len(pairs)))
+        sums = np.bincount(place, terms, len(pairs)).astype(np.float64)
+        return Connections(pairs // size, pairs % size, sums)
 
     def _title(self, projection: str, code: bool) -> str:
-        return f"{projection}_learning" if code and self._is_apart(projection) else projection
+        if not code or not self._is_apart(projection):
+            return projection
+        title = f"{projection}_learning"
+        while title in self.plan.projections or title in self.plan.populations:
+            title += "_"
+        return title
 
     def _is_apart(self, projection: str) -> bool:
         """Whether spikes add weights beside code that only learns."""
@@ -202,14 +208,14 @@ class Synapses:
         self._delays(projection, variable, own)
         for name, found in projection.variables.items():
             if name != code.weight and np.any(found.initial):
-                text = self._values(f"{title}_{name}", found.initial, dimensions_of(found.unit))
+                text = self._values(f"{title}.{name}", found.initial, dimensions_of(found.unit))
                 self.page.add(f"{variable}.{name} = {text}")
         self._shared(code, variable)
 
     def _equations(self, code: SynapseCode) -> str:
         """Return the equations with units as people write them."""
         lines = []
-        for line in code.equations.strip().split("\n"):
+        for line in filter(str.strip, code.equations.split("\n")):
             name, _, unit = line.partition(" : ")
             if name == code.weight and unit:
                 line = f"{name} : {units.describe(dimensions_of(unit))}"
@@ -277,7 +283,7 @@ class Synapses:
     def _delays(self, projection: Projection, variable: str, pathways: list[Pathway]) -> None:
         """Write delays that differ from synapse to synapse."""
         for pathway in (p for p in pathways if p.delay.ndim):
-            steps = self.page.values(f"{projection.name}_{pathway.side}_delay", pathway.delay)
+            steps = self.page.values(f"{projection.name}.{pathway.side}.delay", pathway.delay)
             self.page.add(f"{variable}.{pathway.side}.delay = {steps}*dt")
 
     def _connect(
@@ -298,12 +304,12 @@ class Synapses:
         rule = _pattern(found, *sizes)
         if rule is None:
             pre, post = (a.astype(np.int32) for a in (found.pre, found.post))
-            texts = self.page.values(f"{title}_i", pre), self.page.values(f"{title}_j", post)
-            rule = f"i={texts[0]}, j={texts[1]}"
-        self.page.add(f"{variable}.connect({rule})")
+            texts = self.page.values(f"{title}.i", pre), self.page.values(f"{title}.j", post)
+            rule = [f"i={texts[0]}", f"j={texts[1]}"]
+        self.page.add(call(f"{variable}.connect", rule))
         text = self._expression(projection, found.weights)
         if text is None:
-            text = self._values(f"{title}_w", found.weights, self._unit(projection))
+            text = self._values(f"{title}.w", found.weights, self._unit(projection))
         self.page.add(f"{variable}.{weight} = {text}")
 
     def _values(self, name: str, values: NDArray[np.generic], dims: tuple[float, ...]) -> str:
@@ -350,29 +356,27 @@ class Synapses:
 
 def _is_natural(ordered: list[Made]) -> bool:
     """Return whether Brian2's order serves: of all code, or of what adds to one variable."""
-    if any(made.pathway.block for made in ordered):
-        groups = {None: ordered}
-    else:
-        groups = {}
-        for made in ordered:
-            groups.setdefault(made.receives, []).append(made)  # type: ignore[call-overload]
+    groups: dict[tuple[str, str], list[Made]] = {}
+    code = any(made.pathway.block for made in ordered)
+    for made in ordered:
+        groups.setdefault(("", "") if code else made.receives, []).append(made)
     return all(
         [m.default for m in group] == sorted(m.default for m in group) for group in groups.values()
     )
 
 
-def _pattern(found: Connections, sources: int, targets: int) -> str | None:
+def _pattern(found: Connections, sources: int, targets: int) -> list[str] | None:
     """Return arguments of `connect` that say all pairs in their order, or None."""
     pre, post, count = found.pre, found.post, len(found.pre)
     if count == sources == targets and np.array_equal(pre, post) and np.all(np.diff(pre) == 1):
-        return 'j="i"'
+        return ['j="i"']
     place = np.arange(sources * targets)
     if count == sources * targets and np.array_equal(pre * targets + post, place):
-        return ""
+        return []
     if sources == targets and count == sources * (sources - 1):
         other = place[place // targets != place % targets]
         if np.array_equal(pre * targets + post, other):
-            return 'condition="i != j"'
+            return ['condition="i != j"']
     return None
 
 
