@@ -56,7 +56,7 @@ def brian2_script(network: schema.Network, plan: Plan, inputs: Inputs) -> Script
         page.name("population", name)
     for name in plan.projections:
         page.name("projection", name)
-    _refuse_functions(network, plan, faults)
+    _refuse(network, plan, faults)
     constants = Constants(page, network, plan, faults)
     synapses = Synapses(page, network, plan, constants)
     monitors = Monitors(page, network, plan)
@@ -77,8 +77,8 @@ def brian2_script(network: schema.Network, plan: Plan, inputs: Inputs) -> Script
     return Script(_text(network, plan, page), page.arrays, tuple(page.notes))
 
 
-def _refuse_functions(network: schema.Network, plan: Plan, faults: Faults) -> None:
-    """Note functions that Brian2 has not."""
+def _refuse(network: schema.Network, plan: Plan, faults: Faults) -> None:
+    """Note what Brian2 has no words for."""
     message = "Code calls binomial(n, p); Brian2 by itself knows a fixed n and p only."
     for name, population in plan.populations.items():
         code = population.neuron
@@ -94,6 +94,12 @@ def _refuse_functions(network: schema.Network, plan: Plan, faults: Faults) -> No
             if "binomial" in compat.identifiers(*texts):
                 faults.add(("populations", name, "neuron"), message)
     for at, projection in enumerate(network.projections):
+        if (
+            projection.sends == "value"
+            and not plan.projections[projection.name].geometry.synapse_count
+        ):
+            nothing = f"Projection '{projection.name}' sends values, but connects no neurons."
+            faults.add(("projections", at), nothing, "leave it out")
         synapses = plan.projections[projection.name].code
         if synapses is not None:
             texts = (synapses.equations, synapses.on_pre, synapses.on_post)

@@ -46,22 +46,25 @@ class Learning:
         self._look()
 
     def _look(self) -> None:
-        """Find which code has a script and which means it reads; note what is left out."""
+        """Find what has a script and which means it reads; note what is left out."""
         for parameter, rule in self.plan.rules.items():
             if rule.every_step:
-                self._leave_out(parameter, "`every_step`")
-            for phase in rule.at_end:
-                terms = self._terms(parameter, phase)
-                if terms is None:
-                    self.added.remove((parameter, phase))
-                    self._leave_out(parameter, f"`at_end` of {phase}")
-                    continue
-                for population, variable in self._read(parameter, terms).values():
-                    if self._is_mean(population, variable, self.plan.phases[phase]):
-                        self.averaged.setdefault(population.name, set()).add(variable)
+                self._leave_out(parameter, "runs in every step")
+            elif any(self._terms(parameter, phase) is None for phase in rule.at_end):
+                self._leave_out(parameter, "is more than one sum")
+            else:
+                self._note_means(parameter)
 
-    def _leave_out(self, parameter: str, what: str) -> None:
-        self.page.notes.append(f"The code {what} by which {parameter} learns is left out.")
+    def _leave_out(self, parameter: str, why: str) -> None:
+        self.added = [(name, phase) for name, phase in self.added if name != parameter]
+        self.page.notes.append(f"The learning of {parameter} is left out: its code {why}.")
+
+    def _note_means(self, parameter: str) -> None:
+        for phase in self.plan.rules[parameter].at_end:
+            read = self._read(parameter, self._terms(parameter, phase) or [])
+            for population, variable in read.values():
+                if self._is_mean(population, variable, self.plan.phases[phase]):
+                    self.averaged.setdefault(population.name, set()).add(variable)
 
     def write_start(self) -> None:
         """Write the arrays that the terms are added to."""
@@ -111,13 +114,23 @@ class Learning:
             variable = self.synapses.variable(parameter, code=True)
             lines += self._gather(parameter, "+=", f"{variable}.g[:]")
         for operator, text in terms:
-            names = {}
-            for name, (population, variable) in self._read(parameter, terms).items():
-                side = _SIDE.fullmatch(name)
-                index = "" if rule.projection is None else f"[{side[2] if side else 'post'}]"
-                names[name] = self._local(population.name, variable) + index
+            names = self._names(parameter, terms)
             lines += self._gather(parameter, operator, self._python(text, phase, names))
         return lines
+
+    def _names(self, parameter: str, terms: list[tuple[str, str]]) -> dict[str, str]:
+        """Return what the script has for the names in code, besides constants."""
+        rule, names = self.plan.rules[parameter], {}
+        for name, (population, variable) in self._read(parameter, terms).items():
+            side = _SIDE.fullmatch(name)
+            index = "" if rule.projection is None else f"[{side[2] if side else 'post'}]"
+            names[name] = self._local(population.name, variable) + index
+        if rule.projection is not None and self._is_plain(parameter):
+            projection = self.plan.projections[parameter]
+            names["w"] = (
+                f"{self.synapses.variable(parameter)}.{self.synapses.weight(projection)}[:]"
+            )
+        return names
 
     def _pairs(self, parameter: str) -> str:
         if self._is_plain(parameter):
@@ -163,7 +176,7 @@ class Learning:
             if line.target != "g" or line.operator not in ("+=", "-="):
                 return None
             text = line.expression.strip()
-            names = {name: name for name in self._read(parameter, [(line.operator, text)])}
+            names = self._names(parameter, [(line.operator, text)])
             known = {*names, *self.constants.base}
             if set(expressions.names(text)) - known or self._python(text, phase, names) == "":
                 return None

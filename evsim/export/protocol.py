@@ -38,7 +38,7 @@ class Protocol:
         start = {self._targets(c)[0]: constants.initial(c) for c in columns}
         self.held: dict[str, dict[str, str]] = {START: start}
         self.namespaces: dict[str, str] = {}
-        self.active: dict[str, bool] = dict.fromkeys(monitors.phases, True)
+        self.active: dict[str, bool] = {}
 
     def _returns(self) -> set[str]:
         """Return the phases that others go back to; the trial's start counts as one."""
@@ -183,7 +183,7 @@ class Protocol:
             page.add(f"{target} = {text}", indent=indent)
         for monitor, phases in self.monitors.phases.items():
             wanted = phase.name in phases
-            if held is None or wanted != self.active[monitor]:
+            if held is None or wanted != self.active.get(monitor, True):
                 page.add(f"{monitor}.active = {wanted}", indent=indent)
             self.active[monitor] = wanted
         self.learning.write_phase_start(phase.name, indent)

@@ -86,6 +86,13 @@ class Synapses:
         """Return the variable of a projection's Synapses, or of those that hold its code."""
         return self.page.name("projection", self._title(projection, code))
 
+    def weight(self, projection: Projection) -> str:
+        """Return a name for the weight that neither side's neurons have."""
+        sides = (self.plan.populations[n] for n in (projection.source, projection.target))
+        taken = {name for side in sides for name in side.variables}
+        taken |= {n for side in sides if side.neuron for n in side.neuron.drives}
+        return f"w_{projection.name}" if "w" in taken else "w"
+
     def listed(self, projection: str) -> Listing:
         """Return every connection of a projection, see `Geometry.synapses`."""
         if projection not in self._listed:
@@ -127,13 +134,6 @@ class Synapses:
         ends = (projection.source, projection.target)
         return [self.page.name("population", name) for name in ends]
 
-    def _weight(self, projection: Projection) -> str:
-        """Return a name for the weight that neither side's neurons have."""
-        sides = (self.plan.populations[n] for n in (projection.source, projection.target))
-        taken = {name for side in sides for name in side.variables}
-        taken |= {n for side in sides if side.neuron for n in side.neuron.drives}
-        return f"w_{projection.name}" if "w" in taken else "w"
-
     def _unit(self, projection: Projection) -> tuple[float, ...]:
         """Return the dimensions of a projection's weights."""
         target = self.plan.populations[projection.target].variables[projection.target_variable]
@@ -146,7 +146,7 @@ class Synapses:
 
     def _sum(self, projection: Projection) -> None:
         """Write Synapses that assign a weighted sum of values."""
-        weight, receiver = self._weight(projection), _receiver(self.plan, projection)
+        weight, receiver = self.weight(projection), _receiver(self.plan, projection)
         target = self.plan.populations[projection.target].variables[projection.target_variable]
         model = [
             f"{weight} : {units.describe(self._unit(projection))}",
@@ -172,7 +172,7 @@ class Synapses:
         pathways = self._pathways(projection)
         plain = [p for p in pathways if p.block is None]
         if plain:
-            weight = self._weight(projection)
+            weight = self.weight(projection)
             code = {
                 p.side: f"{p.target}_{'post' if p.side == 'pre' else 'pre'} += {weight}"
                 for p in plain

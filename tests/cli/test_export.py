@@ -213,6 +213,64 @@ def test_synapses_that_learn_at_spikes_with_delays(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found["w/plastic"], learned)
 
 
+APART = """\
+name: apart
+dt: 0.1*ms
+precision: float64
+neurons:
+  cell:
+    equations: |
+      dv/dt = (drive - v)/(5*ms) : 1
+      drive : 1 (constant)
+      w : 1
+    threshold: v > 1
+    reset: v = 0
+populations:
+  sources: {shape: [1, 4, 4], neuron: cell, init: {drive: 1.2 + 0.1*i}}
+  targets: {shape: [2, 2, 2], neuron: cell, init: {drive: 1.05}}
+  last: {shape: [3], neuron: cell, init: {drive: 0.9}}
+projections:
+  - {name: conv, from: sources, to: targets.v, kind: conv, kernel: 1, weights: 0.4*rand(),
+     pool: {average: 2}, symmetric: true, learn: hebb}
+  - {name: out, from: targets, to: last.v, kind: dense, weights: 0.2*rand(),
+     learn: hebb, delay: 1*ms}
+  - {name: none, from: targets, to: last.v, kind: sparse, probability: 0.0, weights: 0}
+plasticity:
+  hebb:
+    equations: |
+      dx/dt = -x/(10*ms) : 1 (clock-driven)
+    on_pre: "x += 1"
+    on_post: "g += x*rate"
+    method: exact
+    parameters: {rate: 0.1}
+    update: {rate: 0.1}
+protocol:
+  trials: 1
+  phases:
+    a: {duration: 10*ms}
+    b: {duration: 20*ms, from: a, set: {targets.drive: 1.3}}
+    c: {steps: 100, from: a}
+    d: {steps: 100}
+record:
+  spikes: {populations: all, phases: [b]}
+"""
+
+
+def test_code_at_spikes_that_adds_to_g(tmp_path: Path) -> None:
+    """It stands beside pooled, symmetric weights; the trial starts anew; one phase is recorded."""
+    network = parse_text(APART)
+    expected = Reference(network)
+    found = run_script(network, tmp_path)
+    for name, (steps, neurons) in expected.spikes["b"].items():
+        late = np.array([steps, neurons])[:, steps >= 100]
+        assert late.size
+        np.testing.assert_array_equal(found[f"b/{name}_spikes"], late)
+        assert not found[f"d/{name}_spikes"].size
+    for parameter, values in expected.gradients().items():
+        assert np.abs(values).max() > 0
+        np.testing.assert_allclose(found[f"g/{parameter}"], values, rtol=1e-9, atol=1e-12)
+
+
 EVERYTHING = """\
 name: everything
 dt: 0.5*ms
@@ -384,5 +442,5 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     file.write_text(text)
     done = command("export-brian2", file, "--out", tmp_path / "x.py")
     assert done.code == 0, done.err
-    assert "`every_step` by which input learns is left out" in done.out
-    assert "`every_step` by which" in " ".join((tmp_path / "x.py").read_text().split())
+    assert "The learning of input is left out: its code runs in every step." in done.out
+    assert "learning of input is left out" in " ".join((tmp_path / "x.py").read_text().split())
