@@ -10,10 +10,12 @@ import ast
 import difflib
 import itertools
 import re
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +26,8 @@ Dimensions = tuple[float, ...]
 NONE: Dimensions = (0.0,) * 7
 
 MAX_LENGTH = 2000
+
+_PARSER = threading.Lock()
 
 
 class UnitError(ValueError):
@@ -274,14 +278,18 @@ def _power(base: Measure, exponent: Measure) -> Measure:
     return Measure(base.value**power, tuple(x * power for x in base.dimensions))
 
 
+@lru_cache(4096)
 def parse_python(text: str) -> ast.expr:
-    """Return the syntax tree of an expression; Python's warnings about style are not for users.
+    """Return the syntax tree of an expression, which all callers share and none may change.
+
+    Python's warnings about style are not for users.
 
     Raises
     ------
     SyntaxError, ValueError, MemoryError, RecursionError : Python cannot parse the text.
     """
-    with warnings.catch_warnings():
+    # The filter of warnings and, in Python 3.11, the parser's depth are those of all threads.
+    with _PARSER, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(text, mode="eval").body
 

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from evsim import units
 from evsim.build.code import Kind, NeuronCode, SynapseCode, TimedValues, Variable
+from evsim.syntax import blank_comments
 
 brian2.BrianLogger.suppress_hierarchy("brian2.stateupdaters.base")
 logging.getLogger("brian2").setLevel(logging.ERROR)
@@ -95,8 +96,8 @@ def dimensions_of(variable: Any) -> tuple[float, ...]:
 
 
 def identifiers(*texts: str | None) -> set[str]:
-    """Return every name that occurs in code or equations."""
-    return {name for text in texts if text for name in get_identifiers(text)}
+    """Return every name that occurs in code or equations, outside of comments."""
+    return {name for text in texts if text for name in get_identifiers(blank_comments(text))}
 
 
 def random_names(names: set[str]) -> set[str]:

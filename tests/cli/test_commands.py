@@ -56,7 +56,17 @@ def test_light_commands_import_nothing_heavy(words: list[str]) -> None:
 
 def test_help_names_every_command() -> None:
     text = evsim("--help").stdout
-    for name in ("run", "resume", "check", "explain", "schema", "info", "plot", "data"):
+    for name in (
+        "run",
+        "resume",
+        "check",
+        "explain",
+        "schema",
+        "export-brian2",
+        "info",
+        "plot",
+        "data",
+    ):
         assert f" {name} " in text
 
 

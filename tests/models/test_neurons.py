@@ -25,9 +25,10 @@ def test_neurons_are_complete(name):
 @pytest.mark.parametrize("name", RULES)
 def test_rules_are_complete(name):
     model = models.plasticity_model(name)
-    assert model.at_end or model.every_step
+    at_spikes = (model.on_pre, model.on_post)
+    assert model.at_end or model.every_step or any(at_spikes)
     assert model.reference
-    for code in (*model.at_end.values(), *model.every_step.values()):
+    for code in (*model.at_end.values(), *model.every_step.values(), *filter(None, at_spikes)):
         expressions.check_code(code)
 
 
