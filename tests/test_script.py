@@ -108,6 +108,31 @@ def test_plasticity_with_event_driven_traces_from_listed_spikes(tmp_path):
         np.testing.assert_array_equal(values, np.asarray(getattr(states, name)).T)
 
 
+def test_synapses_follow_events_of_a_neurons_own(tmp_path):
+    group = cells(20, "eventful", events={"near": "v > 0.9 and v <= 1"})
+    group.drive = "1.05 + 0.6*i/N"
+    group.run_on_event("near", "total += 1")
+    synapses = b2.Synapses(
+        group,
+        group,
+        on_pre={"hit": "v_post += 0.02", "warn": "received_post += 1"},
+        on_post={"back": "received_pre += 0.25"},
+        on_event={"hit": "spike", "warn": "near", "back": "near"},
+        delay={"warn": 0.7 * ms},
+        name="eventful_synapses",
+        namespace={},
+    )
+    synapses.connect(j="(i + k) % N_post for k in range(1, 4)", namespace={})
+    spikes = b2.SpikeMonitor(group, name="eventful_spikes")
+    states = b2.StateMonitor(group, ["received", "total"], record=True, dt=5 * ms)
+    recording = run_both(b2.Network(group, synapses, spikes, states), 80 * ms, tmp_path)
+    assert_spikes(recording, spikes)
+    for name in ("received", "total"):
+        values = recording.states("eventful", name, 0)[-1]
+        assert values.max() > 5
+        np.testing.assert_array_equal(values, np.asarray(getattr(states, name)).T)
+
+
 def test_arrays_over_time_and_parameters_by_trial(tmp_path):
     current = b2.TimedArray([[1.0, 2.0], [3.0, 0.5], [1.5, 4.0]], dt=20 * ms)
     group = b2.NeuronGroup(

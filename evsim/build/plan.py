@@ -56,7 +56,7 @@ class Population:
 
 @dataclass(frozen=True)
 class Pathway:
-    """What spikes on one side of a projection do.
+    """What spikes, or other events, on one side of a projection do.
 
     Attributes
     ----------
@@ -67,6 +67,7 @@ class Pathway:
     target : variable on the other side to which every spike adds its weight, where `block` is None.
     block : code that runs for every synapse of a spiking neuron, or None.
     when : passes in which it runs: those that learn, those that do not ("frozen"), or all.
+    event : of the neurons on that side that it follows.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Pathway:
     target: str = ""
     block: Block | None = None
     when: When = "always"
+    event: str = "spike"
 
     @property
     def longest(self) -> int:

@@ -146,8 +146,6 @@ def _refusal(item: Any) -> str | None:
         ends = (item.source, item.target)
         if any(isinstance(end, brian2.Synapses) for end in ends):
             return "its source or target are synapses themselves"
-        if any(pathway.event != "spike" for pathway in item._pathways):
-            return "its pathways follow events other than spikes"
         if not len(item) and not item._connect_called:
             return "it connects nothing; call its `connect` first"
         sums = item.summed_updaters.values()
@@ -287,6 +285,7 @@ def _projection(
             order=made.order,
             delay=_delay(made, len(pre), dt),
             block=by_name[made.name],
+            event=made.event,
         )
         for made in sorted(synapses._pathways, key=lambda made: made.name)
     )

@@ -11,7 +11,7 @@ from evsim.expressions import ExpressionError
 from evsim.models import Declared
 from evsim.models.base import read_equations
 from evsim.spec.faults import Faults, Scope, check_quantity, variants
-from evsim.spec.neurons import CLOCK, METHODS, built_in, moved
+from evsim.spec.neurons import CLOCK, METHODS, NOISE, built_in, moved
 from evsim.spec.populations import check_drawn
 from evsim.spec.schema import Plasticity, Projection
 from evsim.spec.source import Path
@@ -205,7 +205,8 @@ class _Code:
         try:
             expressions.check(variable.expression, expressions.CODE_FUNCTIONS)
             for used, at in expressions.names(variable.expression).items():
-                self._require(used, at, 0, {"w", *self.declared})
+                if not NOISE.match(used):
+                    self._require(used, at, 0, {"w", *self.declared})
         except ExpressionError as error:
             start, line = variable.expression_column, variable.expression_line
             self._note(

@@ -60,7 +60,9 @@ def test_commands_that_pages_show_exist(root: Path) -> None:
     shown = {
         word
         for page in pages
-        for word in re.findall(r"(?:`|^    |/bin/)evsim ([a-z]+)", page.read_text(), re.MULTILINE)
+        for word in re.findall(
+            r"(?:`|^    |/bin/)evsim ([a-z0-9-]+)", page.read_text(), re.MULTILINE
+        )
     }
     assert {"run", "check", "data"} <= shown
     assert shown <= set(click.commands)  # type: ignore[attr-defined]

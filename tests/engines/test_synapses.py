@@ -113,11 +113,11 @@ plasticity:
     update: {rate: 0.1}
   decaying:
     equations: |
-      dz/dt = (level_post - z)/(5*ms) : 1 (clock-driven)
+      dz/dt = (level_post - z)/(5*ms) + 0.1*xi/sqrt(5*ms) : 1 (clock-driven)
       scale : 1
     init: {scale: 1 + rand()}
     method: euler
-    on_pre: z += scale
+    on_pre: z += scale*int(rand() < 0.7)
     on_post: z -= 0.5*int(w > 0)
 protocol:
   constants: {gain: 1 + k/1024}

@@ -6,7 +6,7 @@ from evsim.build.code import Block
 from evsim.build.plan import Plan, Projection
 from evsim.engines.base import Delivery
 from evsim.engines.fused.kernel import Send
-from evsim.engines.fused.layout import Layout
+from evsim.engines.fused.layout import Layout, sender_key
 from evsim.engines.fused.projections import list_values
 from evsim.engines.fused.source import Lines
 from evsim.engines.fused.synapses import SynapseScope, lower_every, lower_pathway
@@ -111,10 +111,10 @@ def _lower_delivery(
     out: Lines, plan: Plan, layout: Layout, weights: Weights, delivery: Delivery
 ) -> None:
     p, pathway = delivery.projection, delivery.pathway
-    backward = pathway.side == "post"
-    sender = (p.target if backward else p.source, "")
+    sender = sender_key(p, pathway)
     if pathway.block is None:
         target = layout.slots[_receiver(delivery)].offset
+        backward = pathway.side == "post"
         _lower_send(out, layout, weights, p, backward, sender, target, pathway.longest)
         return
     scope = SynapseScope(plan, layout, weights.parameters, p)

@@ -30,6 +30,17 @@ def timestep(t: Any, dt: Any) -> Any:
 
 
 @inline
+def first_time(step: Any, dt: Any) -> Any:
+    """Return the earliest time of which `timestep` gives at least `step`."""
+    t: Any = (step - (1 if step < 1 else 0) - 1e-3) * dt
+    while timestep(t, dt) >= step:
+        t = np.nextafter(t, -np.inf)
+    while timestep(t, dt) < step:
+        t = np.nextafter(t, np.inf)
+    return t
+
+
+@inline
 def value_at(
     values: Any, first: Any, rows: Any, columns: Any, epsilon: Any, finer: Any, t: Any, column: Any
 ) -> Any:

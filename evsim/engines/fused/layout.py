@@ -16,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.build.code import Block, Variable
-from evsim.build.plan import Plan, Population, Projection
+from evsim.build.code import Variable
+from evsim.build.plan import Pathway, Plan, Population, Projection
 
 Buffer = Literal["f", "d", "n", "b"]
 ALIGN = 16
@@ -192,7 +192,7 @@ def make_layout(plan: Plan) -> Layout:
     events, event_count, start_count = {}, 0, 0
     for sender in _senders(plan):
         room, places = _aligned(grids[sender[0]].size), grids[sender[0]].places
-        depth = _depth(plan, sender[0]) if sender[1] == "" else 1
+        depth = _depth(plan, sender)
         events[sender] = Events(event_count, start_count, room, places, depth)
         event_count += depth * room
         start_count += depth * (places + 1)
@@ -227,9 +227,15 @@ def _noise(plan: Plan, grids: Mapping[str, Grid]) -> tuple[dict[tuple[str, str],
     return found, count
 
 
-def event_key(block: Block) -> tuple[str, str]:
-    """Return the key of the event list that a threshold fills or a reset follows."""
-    return (block.owner, "" if block.event == "spike" else f"event {block.event}")
+def event_key(population: str, event: str) -> tuple[str, str]:
+    """Return the key of the list of a population's events."""
+    return (population, "" if event == "spike" else f"event {event}")
+
+
+def sender_key(projection: Projection, pathway: Pathway) -> tuple[str, str]:
+    """Return the key of the event list that a pathway follows."""
+    population = projection.source if pathway.side == "pre" else projection.target
+    return event_key(population, pathway.event)
 
 
 def _place(
@@ -254,20 +260,20 @@ def _one_value(projection: Projection, variable: Variable) -> Any:
     return values[0].item()
 
 
-def _depth(plan: Plan, population: str) -> int:
-    """Return for how many steps a population's spikes are kept."""
+def _depth(plan: Plan, sender: tuple[str, str]) -> int:
+    """Return for how many steps a list of events is kept."""
     longest = [
         pathway.longest
         for projection in plan.projections.values()
         for pathway in projection.pathways
-        if population == (projection.source if pathway.side == "pre" else projection.target)
+        if sender == sender_key(projection, pathway)
     ]
     return max(longest, default=0) + 1
 
 
 def _senders(plan: Plan) -> list[tuple[str, str]]:
     spiking = [(name, "") for name, p in plan.populations.items() if p.spikes]
-    spiking += [event_key(block) for block in plan.blocks if block.template == "threshold"]
+    spiking += [event_key(b.owner, b.event) for b in plan.blocks if b.template == "threshold"]
     values = []
     for p in plan.projections.values():
         if p.sends == "value":

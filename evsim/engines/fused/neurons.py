@@ -42,6 +42,7 @@ def _flush(out: Lines, scope: Scope, blocks: list[Block]) -> None:
     _lower_scalars(out, scope, blocks)
     _lower_draws(out, scope, blocks)
     _lower_vectors(body, scope, blocks)
+    out.add(*scope.before)
     if body.text:
         _loop(out, scope, body)
     for block in blocks:
@@ -88,6 +89,7 @@ def _lower_draws(out: Lines, scope: Scope, blocks: Sequence[Block]) -> None:
 
 
 def _lower_vectors(body: Lines, scope: Scope, blocks: Sequence[Block]) -> None:
+    scope.looping = True
     variables = _neural_variables(scope, blocks)
     written = sorted(_written(scope, blocks))
     for variable in variables:
@@ -130,7 +132,7 @@ def _assign(out: Lines, scope: Scope, block: Block, statement: Statement) -> Non
         if kind == "f" and value.type == "d":
             kind = "d"
         text = with_cases(renderer, statement, kind)
-        name = scope.declare(block, statement.var, kind)
+        name = scope.declare(block, statement.var, kind, statement.shared)
         out.add(*scope.take_pending(), f"{name} = {text}")
         scope.forget(name)
         return
@@ -166,7 +168,7 @@ def with_cases(renderer: object, statement: Statement, kind: str) -> str:
 
 def _lower_threshold(body: Lines, scope: Scope, block: Block) -> None:
     condition = scope.locals[block.name, "_cond"].text
-    slot = scope.layout.events[event_key(block)]
+    slot = scope.layout.events[event_key(block.owner, block.event)]
     body.add(f"flags[{slot.at} + i] = {condition}")
     if block.refractory:
         body.add(f"x_not_refractory = x_not_refractory and not {condition}")
@@ -176,7 +178,7 @@ def _lower_threshold(body: Lines, scope: Scope, block: Block) -> None:
 def _list_events(out: Lines, scope: Scope, block: Block) -> None:
     """Write the code that turns flags into a list of memory indices with a start for each place."""
     grid = scope.layout.grids[scope.population]
-    slot = scope.layout.events[event_key(block)]
+    slot = scope.layout.events[event_key(block.owner, block.event)]
     begin, start = slot.begin(), slot.start()
     out.add(f"e = {begin}", f"for p in range({grid.places}):")
     out.indent += 1
@@ -208,10 +210,11 @@ def _list_word(out: Lines, flags: int, base: str, length: int) -> None:
 
 def _lower_reset(out: Lines, scope: Scope, block: Block) -> None:
     grid = scope.layout.grids[scope.population]
-    slot = scope.layout.events[event_key(block)]
+    slot = scope.layout.events[event_key(block.owner, block.event)]
     _lower_scalars(out, scope, [block])
     body = Lines()
     _lower_vectors(body, scope, [block])
+    out.add(*scope.before)
     start = slot.start()
     out.add(f"for e in range(starts[{start}], starts[{start} + {grid.places}]):")
     out.indent += 1

@@ -29,7 +29,7 @@ from {functions} import exp, expm1, log, tanh{more}
 import numpy as np
 from numpy import ceil, floor
 from numba import njit
-from evsim.engines.fused.helpers import clip, modulo, sign, timestep, value_at
+from evsim.engines.fused.helpers import clip, first_time, modulo, sign, timestep, value_at
 from evsim.engines.counts import binomial, poisson
 from evsim.engines.fill import fill_normal, fill_uniform
 from evsim.engines.random import normal, {rounded} as rounded, uniform as chance

@@ -27,6 +27,13 @@ _COMPARE = {
     ast.Eq: "==",
     ast.NotEq: "!=",
 }
+_STEP_COMPARE = {
+    ast.GtE: (">=", ""),
+    ast.Gt: (">=", " + I(1)"),
+    ast.Lt: ("<", ""),
+    ast.LtE: ("<", " + I(1)"),
+}
+"""Comparison of a time's step -> that of the time with the first time of a step."""
 _FLOAT_FUNCTIONS = {
     "exp": "exp",
     "log": "log",
@@ -66,11 +73,16 @@ FUNCTIONS = frozenset(
 
 @dataclass(frozen=True)
 class Term:
-    """A piece of source and its type; `digits` are those of a floating-point literal."""
+    """A piece of source and its type.
+
+    `digits` are those of a floating-point literal; `uniform` says that the value is the same for
+    all neurons of a loop.
+    """
 
     text: str
     type: Type
     digits: str = ""
+    uniform: bool = False
 
     def to(self, wanted: Type) -> str:
         """Return source of the wanted type."""
@@ -84,7 +96,7 @@ def literal(value: float | int | bool) -> Term:
     if isinstance(value, bool | np.bool_):
         return Term(str(bool(value)), "b")
     if isinstance(value, int | np.integer):
-        return Term(f"I({int(value)})", "i")
+        return Term(f"I({int(value)})", "i", uniform=True)
     digits = repr(float(value)).replace("inf", "INF").replace("nan", "NAN")
     return Term(f"F({digits})", "f", digits)
 
@@ -96,7 +108,8 @@ class Renderer:
     ----------
     resolve : turns a name into a term.
     read : turns an array's name and the terms of its arguments into a term, or gives None.
-    share : turns the call of a function, and its type, into a name for its value, or leaves it.
+    share : turns the call of a function into a name for its value, or leaves it.
+    hoist : as `share`, for calls whose value is the same in the whole loop; None outside of loops.
     """
 
     def __init__(
@@ -104,8 +117,9 @@ class Renderer:
         resolve: Callable[[str], Term],
         read: Callable[[str, list[Term]], Term | None] = lambda name, args: None,
         share: Callable[[str], str] = lambda call: call,
+        hoist: Callable[[str], str] | None = None,
     ):
-        self.resolve, self.read, self.share = resolve, read, share
+        self.resolve, self.read, self.share, self.hoist = resolve, read, share, hoist
 
     def expression(self, text: str) -> Term:
         """Return the source of a captured expression."""
@@ -179,8 +193,25 @@ class Renderer:
 
     def _compare(self, node: ast.Compare) -> Term:
         left, right = self._node(node.left), self._node(node.comparators[0])
+        if (found := self._compare_step(node, right)) is not None:
+            return found
         kind = self._common(left, right)
         return Term(f"({left.to(kind)} {_COMPARE[type(node.ops[0])]} {right.to(kind)})", "b")
+
+    def _compare_step(self, node: ast.Compare, step: Term) -> Term | None:
+        """Return a comparison of a time's step with one for the whole loop as one of times.
+
+        Refractoriness takes this form; divisions and conversions to integers are slow.
+        """
+        call, operator = node.left, type(node.ops[0])
+        if not isinstance(call, ast.Call) or getattr(call.func, "id", "") != "timestep":
+            return None
+        if self.hoist is None or not step.uniform or operator not in _STEP_COMPARE:
+            return None
+        time, dt = (self._node(a).to("d") for a in call.args)
+        sign, later = _STEP_COMPARE[operator]
+        edge = self.hoist(f"first_time({step.to('i')}{later}, {dt})")
+        return Term(f"({time} {sign} {edge})", "b")
 
     def _call(self, node: ast.Call) -> Term:
         assert isinstance(node.func, ast.Name)

@@ -57,13 +57,15 @@ class Scope:
         self.loaded: dict[str, Term] = {}
         self.calls: dict[str, str] = {}
         self.pending: list[str] = []
+        self.hoisted: dict[str, str] = {}
+        self.looping = False
         self.named = 0
         self.uses_channel = False
 
-    def declare(self, block: Block, name: str, kind: Type) -> str:
+    def declare(self, block: Block, name: str, kind: Type, uniform: bool) -> str:
         """Make a local name of a block and return its source name."""
         unique = f"{block.name}_{name}"
-        self.locals[block.name, name] = Term(unique, kind)
+        self.locals[block.name, name] = Term(unique, kind, uniform=uniform)
         return unique
 
     def place(self, variable: str) -> Term:
@@ -142,7 +144,8 @@ class Scope:
                 return self.random(block, name)
             return self.loaded.get(symbol.variable) or self.place(symbol.variable)
 
-        return Renderer(resolve, array_reader(self.plan, self.layout, block), self.share)
+        reader = array_reader(self.plan, self.layout, block)
+        return Renderer(resolve, reader, self.share, self.hoist if self.looping else None)
 
     def share(self, call: str) -> str:
         """Return a name for the value of a call, which `take_pending` defines where it is new.
@@ -155,6 +158,18 @@ class Scope:
             self.named += 1
             self.pending.append(f"{self.calls[call]} = {call}")
         return self.calls[call]
+
+    def hoist(self, call: str) -> str:
+        """Return a name for the value of a call, which is to be defined before the loop."""
+        if call not in self.hoisted:
+            self.hoisted[call] = f"before_{self.population}_{self.named}"
+            self.named += 1
+        return self.hoisted[call]
+
+    @property
+    def before(self) -> list[str]:
+        """Definitions of the names that `hoist` has given."""
+        return [f"{name} = {call}" for call, name in self.hoisted.items()]
 
     def take_pending(self) -> list[str]:
         """Return and clear the definitions of names that `share` has given since."""
@@ -170,6 +185,8 @@ class Scope:
         self.locals.clear()
         self.loaded.clear()
         self.calls.clear()
+        self.hoisted.clear()
+        self.looping = False
         self.uses_channel = False
 
 
