@@ -97,6 +97,7 @@ def compile(
         seed=seed,
         precision=precision,
         steps=1,
+        begun=_begun(objects, items),
         varied=varied,
     )
     reason = engines.load("fused").applies(plan)
@@ -107,6 +108,14 @@ def compile(
         for key, (text, array) in zip(varied, given.items(), strict=True)
     }
     return Script(plan, trials, values, _record(plan, sort_objects(items).monitors), math)
+
+
+def _begun(objects: Any, items: list[Any]) -> float:
+    """Return for how many seconds Brian2 has simulated the objects already."""
+    magic = brian2.magic_network
+    if not isinstance(objects, brian2.Network):
+        objects = magic if any(item in magic.objects for item in items) else brian2.Network()
+    return float(objects.t)
 
 
 def _used(namespace: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,12 +9,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+LONGEST = ("test_networks", "test_script", "test_synapses", "test_noise", "test_export")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep compiled programs with pytest's other caches, unless a folder is named already."""
     assert config.cache is not None
     os.environ.setdefault("EVSIM_CACHE", str(config.cache.mkdir("programs")))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files, so that no worker is left with one of them at the end."""
+    items.sort(key=lambda item: not item.path.name.startswith(LONGEST))
 
 
 @pytest.fixture(scope="session")

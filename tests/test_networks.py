@@ -36,13 +36,16 @@ def run(file: Path, out: Path, *overrides: str) -> Path:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_network_runs(file: Path, tmp_path: Path, official_folder: Callable[[str], Path]) -> None:
-    data = evsim.load(file).data
+    network = evsim.load(file)
+    data = network.data
     if data is not None and data.subset == "full":
         folder = official_folder(data.name.replace("_", "-"))
         words = ("--data-dir", str(folder))
     else:
         words = ()
-    overrides = [word for short in SHORT if data for word in ("--set", short)]
+    long = [name for name, phase in network.protocol.phases.items() if phase.duration]
+    short = SHORT if data else [f"protocol.phases.{name}.duration=100*ms" for name in long]
+    overrides = [word for entry in short for word in ("--set", entry)]
     done = command("run", file, "--out", tmp_path, "--quiet", "--threads", "2", *words, *overrides)
     assert done.code == 0, done.err
     folder = Path(done.out.strip())

@@ -66,7 +66,9 @@ def test_neurons_synapses_delays_and_monitors(tmp_path):
     )
     gap.connect(j="(i + 1) % N_post", namespace={})
     spikes = b2.SpikeMonitor(group, name="spikes")
-    states = b2.StateMonitor(group, ["v", "total", "received"], record=[3, 31], dt=0.5 * ms)
+    states = b2.StateMonitor(
+        group, ["v", "total", "received"], record=[3, 31], dt=0.5 * ms, name="states"
+    )
     network = b2.Network(group, excite, inhibit, gap, spikes, states)
     recording = run_both(network, 100 * ms, tmp_path)
     assert_spikes(recording, spikes)
@@ -97,8 +99,8 @@ def test_plasticity_with_event_driven_traces_from_listed_spikes(tmp_path):
     )
     synapses.connect()
     synapses.w = "0.2 + 0.01*i"
-    spikes = b2.SpikeMonitor(target)
-    states = b2.StateMonitor(synapses, ["w", "a"], record=True, dt=10 * ms)
+    spikes = b2.SpikeMonitor(target, name="target_spikes")
+    states = b2.StateMonitor(synapses, ["w", "a"], True, dt=10 * ms, name="target_states")
     network = b2.Network(source, target, synapses, spikes, states)
     recording = run_both(network, 200 * ms, tmp_path, "strict", math="libm")
     assert_spikes(recording, spikes)
@@ -106,6 +108,34 @@ def test_plasticity_with_event_driven_traces_from_listed_spikes(tmp_path):
     for name in ("w", "a"):
         values = recording.states("stdp", name, 0)[-1]
         np.testing.assert_array_equal(values, np.asarray(getattr(states, name)).T)
+
+
+def test_spikes_act_in_brian2s_order_in_a_network_that_has_run_before(tmp_path):
+    """Pathways run by name, `s_1_pre` before `s_pre`, and so does code in their slot."""
+    group = cells(12, "ranked")
+    group.drive = "1.05 + 0.6*i/N"
+    group.run_regularly("received += 0.25*total", when="synapses", name="s_again")
+    made = []
+    for name, code in (
+        ("s", "received_post = 0.5*received_post + v_pre"),
+        ("s_1", "received_post = 0.25*received_post - v_pre; total_post = received_post"),
+    ):
+        made.append(b2.Synapses(group, group, on_pre=code, name=name, namespace={}))
+        made[-1].connect(j="(i + 1) % N_post", namespace={})
+    spikes = b2.SpikeMonitor(group, name="ranked_spikes")
+    states = b2.StateMonitor(group, "received", record=True, name="ranked_states")
+    network = b2.Network(group, *made, spikes, states)
+    with code_target("numpy"):
+        network.run(30 * ms, namespace={})
+    assert spikes.num_spikes > 5
+    recording = run_both(network, 60 * ms, tmp_path)
+    values = recording.states("ranked", "received", 0)[-1]
+    np.testing.assert_array_equal(values, np.asarray(states.received).T[300:])
+    step, neuron = recording.spikes("ranked", 0)
+    late = spikes.t > 29.95 * ms
+    assert len(step) > 20
+    np.testing.assert_array_equal(step + 300, np.round(spikes.t[late] / (0.1 * ms)).astype(int))
+    np.testing.assert_array_equal(neuron, spikes.i[late])
 
 
 def test_synapses_follow_events_of_a_neurons_own(tmp_path):

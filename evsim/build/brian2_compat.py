@@ -110,6 +110,16 @@ def clock(dt: float, name: str) -> Any:
     return brian2.Clock(dt=dt * brian2.second, name=name)
 
 
+def in_order(objects: Iterable[Any]) -> list[Any]:
+    """Return active objects and what they contain in the order of Brian2's schedule.
+
+    Those that a network has run already are welcome, unlike in Brian2's `Network.add`.
+    """
+    network = brian2.Network()
+    network.objects.update(objects)
+    return [item for item in network.sorted_objects if item.active]
+
+
 def equations_text(code: NeuronCode, extra: Iterable[str] = ()) -> str:
     """Return the equations with protocol constants as shared variables."""
     drives = [f"{name} : {unit_text(dims)} (shared)" for name, dims in code.drives.items()]

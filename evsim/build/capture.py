@@ -27,7 +27,7 @@ from brian2.core.variables import (
 from brian2.devices.device import RuntimeDevice
 from brian2.utils.stringtools import get_identifiers
 
-from evsim.build.brian2_compat import CONSTANTS, COUNTS
+from evsim.build.brian2_compat import CONSTANTS, COUNTS, in_order
 from evsim.build.code import Block, Kind, Statement, Symbol
 from evsim.build.draws import kind_of, name_draws
 
@@ -109,11 +109,10 @@ def prepare(objects: Sequence[Any]) -> list[tuple[Any, list[str]]]:
     """
     found = []
     with _recording(compiles=True) as recorder:
-        for item in brian2.Network(*objects).sorted_objects:
-            if item.active:
-                recorder.recorded.clear()
-                item.before_run({})
-                found.append((item, [d for r in recorder.recorded for d in r["draws"]]))
+        for item in in_order(objects):
+            recorder.recorded.clear()
+            item.before_run({})
+            found.append((item, [d for r in recorder.recorded for d in r["draws"]]))
     return found
 
 
@@ -137,12 +136,9 @@ def capture(
     ------
     Unsupported : an object uses a template that cannot be lowered.
     """
-    network = brian2.Network(*objects)
     blocks = []
     with _recording(compiles=False, calls=calls) as recorder:
-        for item in network.sorted_objects:
-            if not item.active:
-                continue
+        for item in in_order(objects):
             recorder.recorded.clear()
             try:
                 item.before_run(dict(namespace or {}))

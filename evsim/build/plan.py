@@ -62,12 +62,13 @@ class Pathway:
     ----------
     name : of the pathway: "forward", "feedback", "pre" or "post".
     side : whose spikes they are.
-    order : in the synapse slot; pathways of one order run in the order of projections.
+    order : in the synapse slot, see `rank`.
     delay : (synapse,) or (), whole steps from a spike to its effect.
     target : variable on the other side to which every spike adds its weight, where `block` is None.
     block : code that runs for every synapse of a spiking neuron, or None.
     when : passes in which it runs: those that learn, those that do not ("frozen"), or all.
     event : of the neurons on that side that it follows.
+    rank : orders pathways of one order, and code in their slot, before the order of projections.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Pathway:
     block: Block | None = None
     when: When = "always"
     event: str = "spike"
+    rank: str = ""
 
     @property
     def longest(self) -> int:

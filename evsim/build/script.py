@@ -52,6 +52,7 @@ def build_script(
     seed: int,
     precision: Any,
     steps: int,
+    begun: float = 0.0,
     varied: Iterable[tuple[str, str]] = (),
 ) -> Plan:
     """Return the Plan of Brian2 objects, which start from their present state.
@@ -61,6 +62,7 @@ def build_script(
     objects : groups, synapses, inputs and monitors; what they contain comes with them.
     namespace : of names that the objects' own namespaces leave open.
     steps : of the one phase, `run`.
+    begun : seconds that the objects have been simulated for.
     varied : (group, variable) pairs that differ from trial to trial.
 
     Raises
@@ -88,7 +90,8 @@ def build_script(
     populations = {g.name: _population(g, blocks, script.synapses, arrays) for g in script.groups}
     populations |= {g.name: _generator(g, dt) for g in script.generators}
     projections = {s.name: _projection(s, blocks, populations, arrays, dt) for s in script.synapses}
-    shared = SharedInputs(steps=steps, first=0, dt=dt, constants={}, columns=())
+    first = round(begun / dt)
+    shared = SharedInputs(steps=steps, first=first, dt=dt, constants={}, columns=())
     return Plan(
         name=name,
         dt=dt,
@@ -98,7 +101,7 @@ def build_script(
         projections=projections,
         blocks=tuple(block for block in blocks if block.template != "synapses"),
         rules={},
-        phases={"run": Phase("run", steps, None, 0, shared, {})},
+        phases={"run": Phase("run", steps, None, first, shared, {})},
         shared=(),
         inputs=tuple(varied),
         parameters={},
@@ -113,7 +116,7 @@ def sort_objects(objects: Sequence[Any]) -> _Script:
     owned: set[int] = set()
     for item in objects:
         owned |= {id(part) for part in getattr(item, "contained_objects", ())}
-    found = [item for item in brian2.Network(*objects).sorted_objects if item.active]
+    found = compat.in_order(objects)
     for item in found:
         reason = _refusal(item)
         kinds = {
@@ -148,6 +151,8 @@ def _refusal(item: Any) -> str | None:
             return "its source or target are synapses themselves"
         if not len(item) and not item._connect_called:
             return "it connects nothing; call its `connect` first"
+        if any(pathway.when != "synapses" for pathway in item._pathways):
+            return "its pathways run in another slot than 'synapses'"
         sums = item.summed_updaters.values()
         if any(isinstance(s.target, brian2.Subgroup) for s in sums):
             return "it assigns sums to a part of a group"
@@ -286,6 +291,7 @@ def _projection(
             delay=_delay(made, len(pre), dt),
             block=by_name[made.name],
             event=made.event,
+            rank=made.name,
         )
         for made in sorted(synapses._pathways, key=lambda made: made.name)
     )

@@ -43,7 +43,7 @@ def schedule(plan: Plan) -> list[Item]:
     items.append(((SCHEDULE.index("groups"), -1, ""), "values"))
     for projection in plan.projections.values():
         for pathway in projection.pathways:
-            place = (SCHEDULE.index("synapses"), pathway.order, "")
+            place = (SCHEDULE.index("synapses"), pathway.order, pathway.rank)
             items.append((place, Delivery(projection, pathway)))
     return [item for _, item in sorted(items, key=lambda pair: pair[0])]
 
