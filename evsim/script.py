@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from evsim import engines
 from evsim.build import brian2_compat as compat
 from evsim.build.plan import Plan
-from evsim.build.script import build_script, sort_objects, whole
+from evsim.build.script import build_script, sort_objects
 from evsim.engines.base import Program
 from evsim.errors import BuildError, EngineError, Fault, nearest
 from evsim.orchestrator.report import Reporter
@@ -85,6 +85,9 @@ def compile(
         namespace = {**caller.f_globals, **caller.f_locals} if caller is not None else {}
     if trials < 1:
         raise BuildError([Fault(f"There must be at least one trial, not {trials}.")])
+    if type(brian2.get_device()).__name__ != "RuntimeDevice":
+        message = "In Brian2's standalone mode the states of objects are not known before a run."
+        raise BuildError([Fault(message, hint="leave out `set_device`")])
     items = list(objects.objects if isinstance(objects, brian2.Network) else objects)
     if isinstance(objects, brian2.Network) and objects.schedule != brian2.Network().schedule:
         raise BuildError([Fault("The network has a schedule of its own; evsim runs Brian2's.")])
@@ -160,7 +163,7 @@ def _record(plan: Plan, monitors: Iterable[Any]) -> dict[str, Any]:
     spikes: list[str] = []
     states: list[dict[str, Any]] = []
     for monitor in monitors:
-        source = whole(monitor.source)
+        source = compat.whole(monitor.source)
         if not isinstance(monitor, brian2.StateMonitor):
             spikes.append(source.name)
             continue
@@ -173,7 +176,7 @@ def _record(plan: Plan, monitors: Iterable[Any]) -> dict[str, Any]:
         entry = {
             "population": source.name,
             "variables": tuple(monitor.record_variables),
-            "neurons": "all" if monitor.record_all else neurons,
+            "neurons": "all" if monitor.record_all and source is monitor.source else neurons,
             "every": round(ratio),
             "when": "end" if monitor.when == "end" else "start",
         }

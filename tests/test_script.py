@@ -138,6 +138,28 @@ def test_spikes_act_in_brian2s_order_in_a_network_that_has_run_before(tmp_path):
     np.testing.assert_array_equal(neuron, spikes.i[late])
 
 
+def test_code_of_parts_of_a_group_and_at_times_of_its_own(tmp_path):
+    group = cells(20, "whole")
+    group.drive = "1.05 + 0.6*i/N"
+    part, rest = group[4:11], group[11:]
+    part.run_regularly("total += i; received = t/ms + dt/ms", dt=1.5 * ms, name="now_and_then")
+    rest.run_regularly("received += 0.5", name="rest_in_every_step")
+    synapses = b2.Synapses(part, rest, "w : 1", on_pre="v_post += w", name="part_to_rest")
+    synapses.connect(j="(i + k) % N_post for k in range(2)", namespace={})
+    synapses.w = "0.01*(1 + i)"
+    synapses.run_regularly("w *= 0.75", dt=10 * ms, name="fading", when="end")
+    spikes = b2.SpikeMonitor(group, name="whole_spikes")
+    states = b2.StateMonitor(group, ["total", "received"], True, when="end", name="whole_states")
+    of_part = b2.StateMonitor(part, "v", record=True, dt=1 * ms, name="part_states")
+    parts = [group, part, rest, synapses, spikes, states, of_part]
+    recording = run_both(b2.Network(parts), 60 * ms, tmp_path)
+    assert_spikes(recording, spikes)
+    for name in ("total", "received"):
+        np.testing.assert_array_equal(
+            recording.states("whole", name, 0)[-1], np.asarray(getattr(states, name)).T
+        )
+
+
 def test_synapses_follow_events_of_a_neurons_own(tmp_path):
     group = cells(20, "eventful", events={"near": "v > 0.9 and v <= 1"})
     group.drive = "1.05 + 0.6*i/N"
@@ -211,6 +233,10 @@ def test_what_cannot_be_run_is_named_before_anything_runs():
     found = refused(group, operation, other)
     assert "'an_operation'" in found and "NetworkOperation" in found
     assert "clocks of their own" in found
+    at_spikes = b2.SpikeMonitor(group, variables="v", name="with_v")
+    late = b2.StateMonitor(group, "v", record=True, when="resets", name="late_v")
+    found = refused(group, at_spikes, late)
+    assert "'with_v'" in found and "'late_v'" in found and "slot 'resets'" in found
     assert "connects nothing" in refused(group, b2.Synapses(group, group, name="unconnected"))
     assert "'cells.gain'" in refused(group, parameters={"cells.gain": [1]})
     assert "has no variable 'gian'" in refused(group, parameters={"refused_cells.gian": [1]})

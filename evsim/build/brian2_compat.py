@@ -120,6 +120,11 @@ def in_order(objects: Iterable[Any]) -> list[Any]:
     return [item for item in network.sorted_objects if item.active]
 
 
+def whole(group: Any) -> Any:
+    """Return the group that a subgroup is a part of, or the group itself."""
+    return group.source if isinstance(group, brian2.Subgroup) else group
+
+
 def equations_text(code: NeuronCode, extra: Iterable[str] = ()) -> str:
     """Return the equations with protocol constants as shared variables."""
     drives = [f"{name} : {unit_text(dims)} (shared)" for name, dims in code.drives.items()]

@@ -27,7 +27,7 @@ from brian2.core.variables import (
 from brian2.devices.device import RuntimeDevice
 from brian2.utils.stringtools import get_identifiers
 
-from evsim.build.brian2_compat import CONSTANTS, COUNTS, in_order
+from evsim.build.brian2_compat import CONSTANTS, COUNTS, in_order, whole
 from evsim.build.code import Block, Kind, Statement, Symbol
 from evsim.build.draws import kind_of, name_draws
 
@@ -180,7 +180,7 @@ def _block(item: Any, description: Mapping[str, Any]) -> Block:
     }
     return Block(
         name=item.name,
-        owner=owner.name,
+        owner=whole(owner).name,
         when=item.when,
         order=item.order,
         template=template,
@@ -192,6 +192,7 @@ def _block(item: Any, description: Mapping[str, Any]) -> Block:
         refractory=bool(keywords.get("_uses_refractory")),
         event=_event(keywords),
         sums=_sums(keywords),
+        part=(owner.start, owner.stop) if isinstance(owner, brian2.Subgroup) else None,
     )
 
 

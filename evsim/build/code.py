@@ -98,6 +98,8 @@ class Block:
         assigned, or None.
     guards : variable -> boolean variable that must hold for a write (Brian2's conditional write).
     event : what the code of a threshold finds, and a reset's code follows.
+    part : first neuron and the one after the last that the code runs for; None for all.
+    every : steps from one run of the code to the next, the first step of a trial being one.
     """
 
     name: str
@@ -113,6 +115,8 @@ class Block:
     refractory: bool = False
     event: str = "spike"
     sums: tuple[str, str] | None = None
+    part: tuple[int, int] | None = None
+    every: int = 1
 
 
 @dataclass(frozen=True, eq=False)

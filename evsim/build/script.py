@@ -85,7 +85,9 @@ def build_script(
         raise BuildError([Fault(f"{error}, which evsim does not run.")]) from None
     except Exception as error:
         raise BuildError([Fault(f"Brian2 refuses the network: {compat.message(error)}")]) from error
-    dt = _dt(running + script.generators)
+    dt = _dt([*script.groups, *script.generators])
+    periods = {i.name: _period(i, dt) for i in compat.in_order(running)}
+    blocks = [dataclasses.replace(b, every=periods.get(b.name, 1)) for b in blocks]
     arrays = _arrays(blocks, running, namespace, dt)
     populations = {g.name: _population(g, blocks, script.synapses, arrays) for g in script.groups}
     populations |= {g.name: _generator(g, dt) for g in script.generators}
@@ -126,15 +128,19 @@ def sort_objects(objects: Sequence[Any]) -> _Script:
             "monitors": MONITORS,
         }
         kind = next((k for k, types in kinds.items() if isinstance(item, types)), None)
+        if isinstance(item, brian2.Subgroup):
+            continue
         if reason is not None:
             script.wrong.append(f"'{item.name}' ({type(item).__name__}): {reason}.")
         elif kind is not None:
             getattr(script, kind).append(item)
         elif type(item).__name__ not in RUNNERS:
-            script.wrong.append(f"'{item.name}': evsim does not run a {type(item).__name__}.")
+            kind_name = type(item).__name__
+            script.wrong.append(f"'{item.name}': evsim does not run objects of type {kind_name}.")
         elif id(item) not in owned:
             script.runners.append(item)
-    steps = {float(i.clock.dt_) for i in found if not isinstance(i, MONITORS)}
+    timed = [i for i in found if not isinstance(i, (*MONITORS, brian2.Subgroup))]
+    steps = {float(i.clock.dt_) for i in timed if type(i).__name__ != "CodeRunner"}
     if len(steps) > 1:
         listed = ", ".join(f"{step:g} s" for step in sorted(steps))
         script.wrong.append(f"The objects have clocks of their own ({listed}); evsim runs one.")
@@ -163,11 +169,12 @@ def _refusal(item: Any) -> str | None:
                 continue
             if type(variable).__name__ == "ArrayVariable":
                 return f"its variable '{name}' is linked to '{owner.name}'"
-    if isinstance(item, brian2.PoissonInput) and hasattr(item._group, "start"):
-        if len(item._group) != item._group.stop - item._group.start or item._group.start:
-            return "its target is a part of a group"
+    if isinstance(item, brian2.SpikeMonitor) and set(item.record_variables) - {"i", "t"}:
+        return "it records variables at spikes; a StateMonitor records them at all times"
     if isinstance(item, brian2.StateMonitor) and not hasattr(item.source, "variables"):
         return "it records nothing that evsim knows"
+    if isinstance(item, brian2.StateMonitor) and item.when not in ("start", "end"):
+        return f"it records in the slot '{item.when}'; 'start' and 'end' can be recorded"
     return None
 
 
@@ -175,9 +182,14 @@ def _dt(items: Sequence[Any]) -> float:
     return float(items[0].clock.dt_)
 
 
-def whole(group: Any) -> Any:
-    """Return the group that a subgroup is a part of, or the group itself."""
-    return group.source if isinstance(group, brian2.Subgroup) else group
+def _period(item: Any, dt: float) -> int:
+    """Return the steps from one run of an object's code to the next."""
+    ratio = float(item.clock.dt_) / dt
+    if ratio < 0.5 or abs(ratio - round(ratio)) > 1e-6 * ratio:
+        raise BuildError(
+            [Fault(f"'{item.name}' runs every {item.clock.dt}, no multiple of the groups' dt.")]
+        )
+    return round(ratio)
 
 
 def _population(
@@ -194,7 +206,7 @@ def _population(
         if s.op != ":="
     } | {"lastspike", "not_refractory"}
     for made in synapses:
-        ends = {"pre": whole(made.source).name, "post": whole(made.target).name}
+        ends = {"pre": compat.whole(made.source).name, "post": compat.whole(made.target).name}
         for block in (b for b in blocks if b.owner == made.name):
             symbols = [block.symbols[s.var] for s in (*block.scalar, *block.vector)]
             written |= {s.variable for s in symbols if ends.get(s.side) == group.name}
@@ -263,7 +275,7 @@ def _projection(
     arrays: Mapping[str, TimedValues],
     dt: float,
 ) -> Projection:
-    source, target = whole(synapses.source).name, whole(synapses.target).name
+    source, target = compat.whole(synapses.source).name, compat.whole(synapses.target).name
     pre = np.array(synapses.variables["_synaptic_pre"].get_value(), np.int64)
     post = np.array(synapses.variables["_synaptic_post"].get_value(), np.int64)
     own = [block for block in blocks if block.owner == synapses.name]

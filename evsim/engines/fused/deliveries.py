@@ -128,10 +128,13 @@ def lower_every_synapse(
     """Write code of a projection's synapses that runs in every step."""
     projection = plan.projections[block.owner]
     assert projection.code is not None
+    indent = out.indent
     if projection.code.learns:
         out.add("if learning:")
         out.indent += 1
+    if block.every > 1:
+        out.add(f"if now % {block.every} == 0:")
+        out.indent += 1
     scope = SynapseScope(plan, layout, weights.parameters, projection)
     lower_every(out, scope, block, weights.ends[block.owner])
-    if projection.code.learns:
-        out.indent -= 1
+    out.indent = indent

@@ -27,7 +27,8 @@ def lower_blocks(out: Lines, scope: Scope, blocks: Sequence[Block]) -> None:
             run = []
             _lower_reset(out, scope, block)
             continue
-        if any(statement.op != ":=" for statement in block.scalar):
+        changes = any(statement.op != ":=" for statement in block.scalar)
+        if changes or (run and (block.part, block.every) != (run[0].part, run[0].every)):
             # Shared values change between loops, not before all of them.
             _flush(out, scope, run)
             run = []
@@ -38,22 +39,34 @@ def lower_blocks(out: Lines, scope: Scope, blocks: Sequence[Block]) -> None:
 def _flush(out: Lines, scope: Scope, blocks: list[Block]) -> None:
     if not blocks:
         return
-    body = Lines()
+    body, every = Lines(), blocks[0].every
+    if every > 1:
+        out.add(f"if now % {every} == 0:")
+        out.indent += 1
     _lower_scalars(out, scope, blocks)
     _lower_draws(out, scope, blocks)
     _lower_vectors(body, scope, blocks)
     out.add(*scope.before)
     if body.text:
-        _loop(out, scope, body)
+        _loop(out, scope, body, blocks[0].part)
+    if every > 1:
+        out.add("pass")
+        out.indent -= 1
     for block in blocks:
         if block.template == "threshold":
             _list_events(out, scope, block)
     scope.clear()
 
 
-def _loop(out: Lines, scope: Scope, body: Lines) -> None:
-    """Write a loop over all neurons around `body`."""
+def _loop(out: Lines, scope: Scope, body: Lines, part: tuple[int, int] | None) -> None:
+    """Write a loop over all neurons, or a part of a row of them, around `body`."""
     grid = scope.layout.grids[scope.population]
+    if part is not None:
+        out.add(f"for i in range({part[0]}, {part[1]}):")
+        out.indent += 1
+        out.add(*body.text)
+        out.indent -= 1
+        return
     if scope.uses_channel and grid.places > 1:
         out.add(f"for p in range({grid.places}):")
         out.indent += 1

@@ -13,6 +13,8 @@ from evsim.engines.fused.render import Renderer, Term, Type, literal
 
 TYPES: dict[str, Type] = {"float": "f", "integer": "i", "boolean": "b"}
 BUFFER_TYPES: dict[str, Type] = {"f": "f", "d": "d", "n": "i", "b": "b"}
+CLOCK = {"t": Term("t", "d"), "dt": Term("DT", "d"), "t_in_timesteps": Term("now", "i")}
+"""Names of the clock; code that does not run in every step has its group's clock, as in Brian2."""
 
 
 @dataclass
@@ -133,11 +135,7 @@ class Scope:
                 assert symbol.value is not None
                 return literal(symbol.value)
             if symbol.role == "clock":
-                return {
-                    "t": Term("t", "d"),
-                    "dt": Term("DT", "d"),
-                    "t_in_timesteps": Term("now", "i"),
-                }[symbol.variable]
+                return CLOCK[symbol.variable]
             if symbol.role == "index":
                 return self.neuron()
             if symbol.role == "random":

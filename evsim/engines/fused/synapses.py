@@ -14,7 +14,14 @@ from evsim.engines.fused.listing import Listing
 from evsim.engines.fused.neurons import with_cases
 from evsim.engines.fused.plasticity import Reader
 from evsim.engines.fused.render import Renderer, Term, literal
-from evsim.engines.fused.source import BUFFER_TYPES, TYPES, Lines, Parameters, array_reader
+from evsim.engines.fused.source import (
+    BUFFER_TYPES,
+    CLOCK,
+    TYPES,
+    Lines,
+    Parameters,
+    array_reader,
+)
 
 
 class SynapseScope:
@@ -40,8 +47,7 @@ class SynapseScope:
                 assert symbol.value is not None
                 return literal(symbol.value)
             if symbol.role == "clock":
-                clock = {"t": Term("t", "d"), "dt": Term("DT", "d")}
-                return clock.get(symbol.variable, Term("now", "i"))
+                return CLOCK[symbol.variable]
             if symbol.role == "random":
                 stream = self.plan.streams.index((block.name, name))
                 call = f"{kind_of(name)}(draw[{stream + 1}], draw[0], now, s)"
