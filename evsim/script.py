@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from evsim import engines
 from evsim.build import brian2_compat as compat
 from evsim.build.plan import Plan
-from evsim.build.script import build_script, sort_objects
+from evsim.build.script import build_script, is_derived, sort_objects
 from evsim.engines.base import Program
 from evsim.errors import BuildError, EngineError, Fault, nearest
 from evsim.orchestrator.report import Reporter
@@ -175,16 +175,19 @@ def _record(plan: Plan, monitors: Iterable[Any]) -> dict[str, Any]:
         neurons = tuple(int(n) + offset for n in np.atleast_1d(monitor.record))
         entry = {
             "population": source.name,
-            "variables": tuple(monitor.record_variables),
             "neurons": "all" if monitor.record_all and source is monitor.source else neurons,
             "every": round(ratio),
-            "when": "end" if monitor.when == "end" else "start",
         }
-        wrong = [v for v in entry["variables"] if v not in plan.variables(source.name)]
+        wrong = [v for v in monitor.record_variables if v not in plan.variables(source.name)]
         if wrong:
             message = f"'{monitor.name}' records '{wrong[0]}', which follows from an equation."
             raise BuildError([Fault(message, hint="record the variables that it depends on")])
-        states.append(entry)
+        # What code of the step computes is there at its end, wherever the monitor looks.
+        when = "end" if monitor.when == "end" else "start"
+        derived = {v for v in monitor.record_variables if is_derived(source, v)}
+        own = sorted({*monitor.record_variables} - derived)
+        parts = ((sorted(derived), "end"), (own, when))
+        states += [{**entry, "variables": tuple(v), "when": w} for v, w in parts if v]
     found: dict[str, Any] = {"states": tuple(states)}
     if spikes:
         found["spikes"] = {"populations": tuple(dict.fromkeys(spikes))}

@@ -138,6 +138,33 @@ def test_spikes_act_in_brian2s_order_in_a_network_that_has_run_before(tmp_path):
     np.testing.assert_array_equal(neuron, spikes.i[late])
 
 
+@pytest.mark.parametrize("when", ["start", "end"])
+def test_values_of_equations_are_recorded(tmp_path, when):
+    group = b2.NeuronGroup(
+        4,
+        """dv/dt = (current - v)/(10*ms) : 1
+           current = 1.2*share + 0.3*sin(40*Hz*t) : 1
+           share = gain*0.5 : 1 (shared)
+           gain : 1 (shared)
+           above = v > 0.5 : boolean""",
+        threshold="v > 1",
+        reset="v = 0",
+        method="euler",
+        namespace={},
+        name=f"valued_{when}",
+    )
+    group.gain, group.v = 2, "0.2*i"
+    names = ["current", "v", "share", "above"]
+    states = b2.StateMonitor(
+        group, names, record=[1, 3], dt=0.5 * ms, when=when, name=f"valued_states_{when}"
+    )
+    recording = run_both(b2.Network(group, states), 40 * ms, tmp_path, "strict", math="libm")
+    for name in names:
+        found = np.asarray(recording.states(group.name, name, 0)[-1])
+        expected = np.asarray(getattr(states, name)).T
+        np.testing.assert_array_equal(np.broadcast_to(found, expected.shape), expected)
+
+
 def test_code_of_parts_of_a_group_and_at_times_of_its_own(tmp_path):
     group = cells(20, "whole")
     group.drive = "1.05 + 0.6*i/N"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import brian2
@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from evsim.build import brian2_compat as compat
 from evsim.build.capture import Unsupported, capture
-from evsim.build.code import Block, NeuronCode, SynapseCode, TimedValues, Variable
+from evsim.build.code import (
+    Block,
+    NeuronCode,
+    Statement,
+    Symbol,
+    SynapseCode,
+    TimedValues,
+    Variable,
+)
 from evsim.build.plan import Pathway, Phase, Plan, Population, Projection, Replay
 from evsim.build.populations import RESERVED
 from evsim.build.shared import SharedInputs
@@ -25,6 +33,10 @@ from evsim.replay import ReplayError, spike_list
 
 NEVER = 1e50
 """Seconds from which a period of Brian2 means none."""
+
+STORED = "_stored_"
+"""How names begin whose values become states, see `_derived`."""
+LAST = 1 << 30
 
 MONITORS = (brian2.SpikeMonitor, brian2.PopulationRateMonitor, brian2.StateMonitor)
 RUNNERS = ("CodeRunner", "Thresholder", "Resetter", "StateUpdater", "SubexpressionUpdater",
@@ -72,7 +84,8 @@ def build_script(
     script = sort_objects(objects)
     if script.wrong:
         raise BuildError([Fault(text) for text in script.wrong])
-    running = [*script.groups, *script.synapses, *script.runners]
+    derived = [runner for monitor in script.monitors for runner in _derived(monitor)]
+    running = [*script.groups, *script.synapses, *script.runners, *derived]
     calls = {}
     for item in script.runners:
         if isinstance(item, brian2.PoissonInput):
@@ -87,7 +100,9 @@ def build_script(
         raise BuildError([Fault(f"Brian2 refuses the network: {compat.message(error)}")]) from error
     dt = _dt([*script.groups, *script.generators])
     periods = {i.name: _period(i, dt) for i in compat.in_order(running)}
-    blocks = [dataclasses.replace(b, every=periods.get(b.name, 1)) for b in blocks]
+    blocks = [replace(b, every=periods.get(b.name, 1)) for b in blocks]
+    names = {runner.name for runner in derived}
+    blocks = [_storing(b) if b.name in names else b for b in blocks]
     arrays = _arrays(blocks, running, namespace, dt)
     populations = {g.name: _population(g, blocks, script.synapses, arrays) for g in script.groups}
     populations |= {g.name: _generator(g, dt) for g in script.generators}
@@ -178,6 +193,52 @@ def _refusal(item: Any) -> str | None:
     return None
 
 
+def _derived(monitor: Any) -> list[Any]:
+    """Return code that computes what a monitor records of equations without state.
+
+    It runs where the monitor looks, first or last in a step; `_storing` lets it keep the values.
+    """
+    group = compat.whole(monitor.source)
+    if not isinstance(monitor, brian2.StateMonitor) or isinstance(group, brian2.Synapses):
+        return []
+    names = [n for n in monitor.record_variables if is_derived(group, n)]
+    if not names:
+        return []
+    code = "\n".join(f"{STORED}{name} = {name}" for name in names)
+    when, order = ("after_end", LAST) if monitor.when == "end" else ("before_start", -LAST)
+    name = f"{monitor.name}_values*"
+    return [
+        brian2.CodeRunner(group, "stateupdate", code, clock=monitor.clock, when=when, order=order,
+                          name=name)
+    ]  # fmt: skip
+
+
+def is_derived(group: Any, name: str) -> bool:
+    """Whether a group's variable follows from an equation and is no state."""
+    return type(group.variables[name]).__name__ == "Subexpression"
+
+
+def _storing(block: Block) -> Block:
+    """Return a block of `_derived` whose results are states of the names that they are of."""
+    kept = {n.removeprefix(STORED): s for n, s in block.symbols.items() if n.startswith(STORED)}
+    values = re.compile(rf"\b({'|'.join(map(re.escape, kept))})\b")
+
+    def renamed(text: str) -> str:
+        return values.sub(r"_value_\1", text)
+
+    def store(statement: Statement) -> Statement:
+        expr, name = renamed(statement.expr), statement.var
+        if name.startswith(STORED):
+            return replace(statement, var=name.removeprefix(STORED), op="=", expr=expr)
+        cases = tuple((given, renamed(text)) for given, text in statement.cases)
+        return replace(statement, var=renamed(name), expr=expr, cases=cases)
+
+    symbols = {renamed(n): s for n, s in block.symbols.items() if not n.startswith(STORED)}
+    symbols |= {n: replace(s, role="state", variable=n) for n, s in kept.items()}
+    scalar, vector = (tuple(map(store, part)) for part in (block.scalar, block.vector))
+    return replace(block, scalar=scalar, vector=vector, symbols=symbols)
+
+
 def _dt(items: Sequence[Any]) -> float:
     return float(items[0].clock.dt_)
 
@@ -221,6 +282,13 @@ def _population(
         and name not in RESERVED
         and not (name.startswith("_") and name.endswith("space"))
     }
+    variables |= {
+        symbol.variable: _stored(group, symbol)
+        for block in blocks
+        if block.owner == group.name
+        for symbol in block.symbols.values()
+        if symbol.role == "state" and is_derived(group, symbol.variable)
+    }
     own = {key for b in blocks if b.owner == group.name for key in b.symbols if key in arrays}
     return Population(
         name=group.name,
@@ -254,6 +322,19 @@ def _variable(name: str, variable: Any, written: bool) -> Variable:
         initial=values.ravel()[0].reshape(()) if shared else values,
         unit=compat.unit_text(compat.dimensions_of(variable)),
         guard=getattr(getattr(variable, "conditional_write", None), "name", None),
+    )
+
+
+def _stored(group: Any, symbol: Symbol) -> Variable:
+    """Return the state that keeps a value of an equation."""
+    dtype = {"float": np.float64, "integer": np.int64}.get(symbol.kind, np.bool_)
+    return Variable(
+        name=symbol.variable,
+        kind=symbol.kind,
+        shared=symbol.shared,
+        constant=False,
+        initial=np.zeros(() if symbol.shared else len(group), dtype),
+        unit=compat.unit_text(compat.dimensions_of(group.variables[symbol.variable])),
     )
 
 
@@ -374,7 +455,7 @@ def _fingerprint(
     """Return a hash of code, start state and synapses."""
     digest = hashlib.sha256(f"{seed} {precision}".encode())
     for block in blocks:
-        fields = dataclasses.replace(block, symbols=dict(sorted(block.symbols.items())))
+        fields = replace(block, symbols=dict(sorted(block.symbols.items())))
         digest.update(repr(fields).encode())
     owners = [(p.name, p.variables) for p in populations.values()]
     for name, variables in owners + [(p.name, p.variables) for p in projections.values()]:
