@@ -100,6 +100,9 @@ def _refuse(network: schema.Network, plan: Plan, faults: Faults) -> None:
         ):
             nothing = f"Projection '{projection.name}' sends values, but connects no neurons."
             faults.add(("projections", at), nothing, "leave it out")
+        if plan.projections[projection.name].geometry.windows is not None:
+            largest = "Brian2 has no synapses of which the largest sum counts."
+            faults.add(("projections", at, "pool"), largest, "pool by `average`")
         synapses = plan.projections[projection.name].code
         if synapses is not None:
             texts = (synapses.equations, synapses.on_pre, synapses.on_post)

@@ -31,6 +31,20 @@ class Synapses(NamedTuple):
     coefficient: NDArray[np.float64]
 
 
+class Windows(NamedTuple):
+    """Sums of which only the largest one counts for a target neuron in a step.
+
+    Attributes
+    ----------
+    size : sums of a target neuron.
+    place : (synapse,), the sum that each synapse is a part of, from 0; the first of equal ones
+        wins.
+    """
+
+    size: int
+    place: NDArray[np.int64]
+
+
 class GeometryError(Exception):
     """Shapes or options of a projection do not fit; `option` names the one at fault."""
 
@@ -81,6 +95,11 @@ class Geometry(ABC):
     @abstractmethod
     def synapses(self) -> Synapses:
         """Return every connection one by one: slow, for engines without a kernel for the kind."""
+
+    @property
+    def windows(self) -> Windows | None:
+        """Which synapses compete; None where all count."""
+        return None
 
     @property
     def kind(self) -> str:

@@ -1,15 +1,16 @@
-"""Convolution (cross-correlation, as in deep learning) with stride, padding and average pooling."""
+"""Convolution (cross-correlation, as in deep learning) with stride, padding and pooling."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.projections.base import Geometry, GeometryError, Synapses
+from evsim.projections.base import Geometry, GeometryError, Synapses, Windows
 
 OPTIONS: frozenset[str] = frozenset({"kernel", "stride", "padding", "pool"})
 
@@ -36,7 +37,7 @@ class Conv(Geometry):
     @classmethod
     def infer(
         cls, source: tuple[int, ...], target: tuple[int, ...], options: Mapping[str, Any]
-    ) -> Conv:
+    ) -> Geometry:
         if len(source) != 3 or len(target) != 3:
             raise GeometryError(
                 f"conv needs shapes [channels, rows, columns], not {list(source)} and "
@@ -72,7 +73,8 @@ class Conv(Geometry):
                 f"{list(target)}",
                 "to",
             )
-        return cls(source, target, tuple(kernel), tuple(stride), tuple(padding), tuple(pool))
+        kind = MaxConv if options.get("maximum") else cls
+        return kind(source, target, tuple(kernel), tuple(stride), tuple(padding), tuple(pool))
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
@@ -162,6 +164,67 @@ class Conv(Geometry):
         pre, post, weight = (a.ravel() for a in np.broadcast_arrays(pre, post, weight))
         order = np.lexsort((weight, post, pre))
         return Synapses(pre[order], post[order], weight[order], np.full(len(pre), 1 / window))
+
+
+@dataclass(frozen=True)
+class MaxConv(Geometry):
+    """Weights as of `Conv`; a window passes the largest of its places' sums on.
+
+    The sums are those of one step. What comes back from a target, where the projection is
+    symmetric, and what learns, are the synapses of the place that won in that step.
+
+    Attributes
+    ----------
+    kernel, stride, padding, pool : (rows, columns).
+    """
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    pool: tuple[int, int] = (1, 1)
+
+    @classmethod
+    def infer(
+        cls, source: tuple[int, ...], target: tuple[int, ...], options: Mapping[str, Any]
+    ) -> Geometry:
+        return Conv.infer(source, target, {**options, "maximum": True})
+
+    @cached_property
+    def _places(self) -> Conv:
+        """The convolution onto the places of all windows."""
+        features, *sides = self.target_shape
+        shape = (features, sides[0] * self.pool[0], sides[1] * self.pool[1])
+        return Conv(self.source_shape, shape, self.kernel, self.stride, self.padding)
+
+    @cached_property
+    def _competing(self) -> tuple[Synapses, Windows]:
+        found = self._places.synapses()
+        (ph, pw), (_, rows, columns) = self.pool, self.target_shape
+        feature, y, x = np.unravel_index(found.post, self._places.target_shape)
+        post = (feature * rows + y // ph) * columns + x // pw
+        place = y % ph * pw + x % pw
+        order = np.lexsort((place, post, found.pre))
+        synapses = Synapses(found.pre[order], post[order], found.weight[order], found.coefficient)
+        return synapses, Windows(ph * pw, place[order])
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        return self._places.weight_shape
+
+    @property
+    def fan_in(self) -> int:
+        return self._places.fan_in
+
+    @property
+    def synapse_count(self) -> int:
+        return self._places.synapse_count
+
+    @property
+    def windows(self) -> Windows:
+        return self._competing[1]
+
+    def synapses(self) -> Synapses:
+        return self._competing[0]
 
 
 GEOMETRY = Conv

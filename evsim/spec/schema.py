@@ -110,9 +110,10 @@ class Population(Section):
 
 
 class Pool(Section):
-    """Pooling after a convolution."""
+    """Pooling after a convolution: of windows of places, by their average or by their maximum."""
 
-    average: Pair
+    average: Pair | None = None
+    max: Pair | None = None
 
 
 class Projection(Section):

@@ -155,6 +155,8 @@ def _geometry(faults: Faults, path: Path, projection: Projection) -> None:
     source, target = projection.from_.partition(".")[0], projection.to.partition(".")[0]
     if source not in populations or target not in populations or unused:
         return
+    if projection.pool is not None and not _one_pool(faults, path, projection):
+        return
     try:
         shapes = populations[source].shape, populations[target].shape
         geometry = module.GEOMETRY.infer(*shapes, geometry_options(faults.network, projection))
@@ -179,8 +181,30 @@ def _geometry(faults: Faults, path: Path, projection: Projection) -> None:
         faults.add((*path, error.option), message, "see " + " and ".join(lines))
 
 
+def _one_pool(faults: Faults, path: Path, projection: Projection) -> bool:
+    """Refuse pools that say nothing or too much, and code that maxima cannot serve."""
+    pool = projection.pool
+    assert pool is not None
+    if (pool.average is None) == (pool.max is None):
+        message = "A pool is of windows of one size, by their `average` or by their `max`."
+        faults.add((*path, "pool"), message, "write 'pool: {average: 2}' or 'pool: {max: 2}'")
+        return False
+    rule = faults.network.plasticity.get(projection.learn or "")
+    if (
+        pool.max is not None
+        and rule is not None
+        and (rule.equations or rule.on_pre or rule.on_post)
+    ):
+        message = f"Rule '{projection.learn}' runs code at spikes, which does not know what wins."
+        faults.add((*path, "pool"), message, "pool by `average`, or learn in `at_end`")
+        return False
+    return True
+
+
 def geometry_options(network: Network, projection: Projection) -> dict[str, Any]:
     """Return what a projection kind may read of a projection, and the stream it may draw from."""
     options: dict[str, Any] = {name: getattr(projection, name) for name in OPTIONS}
-    options["pool"] = projection.pool.average if projection.pool else None
+    pool = projection.pool
+    options["pool"] = (pool.average or pool.max) if pool else None
+    options["maximum"] = pool is not None and pool.max is not None
     return {**options, "seed": network.seed, "name": projection.name}

@@ -66,7 +66,9 @@ def applies(plan: Plan) -> str | None:
     """Return why a plan has no dense twin, or None."""
     for name, projection in plan.projections.items():
         if not isinstance(projection.geometry, Conv | Dense):
-            return f"there is no dense code for `{projection.geometry.kind}`, projection '{name}'"
+            pooled = " with `max` pooling" if projection.geometry.windows is not None else ""
+            kind = f"`{projection.geometry.kind}`{pooled}"
+            return f"there is no dense code for {kind}, projection '{name}'"
         if projection.code is not None or any(p.longest for p in projection.pathways):
             return f"there is no dense code for delays or code of synapses, projection '{name}'"
     for block in plan.blocks:

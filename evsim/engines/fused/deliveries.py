@@ -68,6 +68,7 @@ def _lower_send(
         itemsize=kernel.itemsize,
         links=weights.links[p.name][backward],
         delay=delay,
+        pool=layout.pools.get(p.name, (0, 0)),
     )
     (kernel.backward if backward else kernel.forward)(out, send)
 

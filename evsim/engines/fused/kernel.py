@@ -75,6 +75,8 @@ class Send:
     itemsize : bytes of a value.
     links : offset of the direction's lists in the buffer of links.
     delay : steps after which spikes arrive, where they are the same for all synapses.
+    pool : offsets of sums that compete in the buffer of floats and of their winners in that of
+        integers, where there are any.
     """
 
     events: Events
@@ -84,6 +86,7 @@ class Send:
     itemsize: int
     links: int = 0
     delay: int = 0
+    pool: tuple[int, int] = (0, 0)
 
     @property
     def first(self) -> str:

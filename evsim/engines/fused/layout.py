@@ -132,6 +132,8 @@ class Layout:
     noise : (block, random variable) -> offset in the buffer of numbers that are drawn for all
         neurons of a population at once.
     noise_count : elements of that buffer.
+    pools : projection -> offsets of the sums of its windows in the buffer of floats and of the
+        windows' winners in that of integers.
     """
 
     slots: Mapping[tuple[str, str], Slot]
@@ -145,6 +147,7 @@ class Layout:
     arrays: Mapping[str, int] = field(default_factory=dict)
     noise: Mapping[tuple[str, str], int] = field(default_factory=dict)
     noise_count: int = 0
+    pools: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def buffer_of(variable: Variable) -> Buffer:
@@ -189,6 +192,13 @@ def make_layout(plan: Plan) -> Layout:
         if plan.populations[name].variables[key].guard is not None:
             guarded[name, key] = Slot("f", sizes["f"], grids[name].size)
             sizes["f"] += _aligned(grids[name].size)
+    pools = {}
+    for projection in plan.projections.values():
+        if (windows := projection.geometry.windows) is not None:
+            size = grids[projection.target].size
+            pools[projection.name] = (sizes["f"], sizes["n"])
+            sizes["f"] += _aligned(size * windows.size)
+            sizes["n"] += _aligned(size)
     events, event_count, start_count = {}, 0, 0
     for sender in _senders(plan):
         room, places = _aligned(grids[sender[0]].size), grids[sender[0]].places
@@ -212,6 +222,7 @@ def make_layout(plan: Plan) -> Layout:
         arrays=arrays,
         noise=noise,
         noise_count=noise_count,
+        pools=pools,
     )
 
 

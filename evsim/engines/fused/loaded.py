@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evsim.build.weights import spread
 from evsim.engines.fused import memory
-from evsim.engines.fused.plasticity import synapse_arrays
+from evsim.engines.fused.plasticity import SYNAPTIC, synapse_arrays
 from evsim.engines.fused.program import Compiled, synaptic_names
 from evsim.engines.fused.replay import pack
 from evsim.projections.base import Synapses
@@ -92,6 +92,6 @@ class Loaded:
                     layout.grids[projection.target],
                     self.plan.dtype,
                 )
-                for key, array in zip(("pre", "post", "weight", "coefficient"), found, strict=True):
+                for key, array in zip(SYNAPTIC, found, strict=True):
                     arrays[f"{key}_{name}"] = np.ascontiguousarray(array)
         return arrays

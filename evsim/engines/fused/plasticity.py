@@ -26,6 +26,9 @@ from evsim.projections.base import Geometry
 from evsim.projections.conv import Conv
 from evsim.projections.dense import Dense
 
+SYNAPTIC = ("pre", "post", "weight", "coefficient", "place")
+"""Arrays of learning code that runs synapse by synapse, besides the weights."""
+
 
 class GradientLayout:
     """Where each rule's gradient lies in a flat array, and how it becomes the parameter's."""
@@ -81,6 +84,8 @@ def path(plan: Plan, rule: Rule) -> str | None:
     if rule.projection is None:
         return None
     geometry = plan.projections[rule.projection].geometry
+    if geometry.windows is not None:
+        return "only synapses of the largest sums count"
     if not isinstance(geometry, Conv | Dense):
         return f"`{geometry.kind}` lists its synapses"
     if rule.at_spikes:
@@ -168,7 +173,7 @@ def lower_rule(
         for product in products:
             _lower_product(out, plan, layout, reader, projection, block, product, local, offset)
     else:
-        _lower_synapses(out, plan, reader, projection, block, local, offset)
+        _lower_synapses(out, layout, reader, projection, block, local, offset)
 
 
 def _resolver(
@@ -334,7 +339,7 @@ def _correlate_conv(
 
 def _lower_synapses(
     out: Lines,
-    plan: Plan,
+    layout: Layout,
     reader: _Reader,
     projection: Projection,
     block: Block,
@@ -346,6 +351,8 @@ def _lower_synapses(
     out.add(f"for s in range(pre_{name}.size):")
     out.indent += 1
     out.add(f"pre, post, at = pre_{name}[s], post_{name}[s], weight_{name}[s]", "change = ZERO_F")
+    if name in layout.pools:
+        out.add(f"if n[{layout.pools[name][1]} + post] != place_{name}[s]:", "    continue")
     known = {**local, "w": Term(f"weights_{name}[at]", "f")}
     owner = {"pre": (projection.source, "pre"), "post": (projection.target, "post")}
     _changes(out, block, reader, owner, known)
@@ -356,13 +363,15 @@ def _lower_synapses(
 def synapse_arrays(
     geometry: Geometry, source: Grid, target: Grid, dtype: np.dtype[Any]
 ) -> tuple[NDArray[Any], ...]:
-    """Return (pre, post, weight, coefficient) for the general path, neurons in memory order."""
+    """Return the arrays of `SYNAPTIC` for the general path, neurons in memory order."""
     pre, post, weight, coefficient = geometry.synapses()
+    place = np.zeros(1, np.int64) if geometry.windows is None else geometry.windows.place
     return (
         source.to_declared[pre],
         target.to_declared[post],
         weight,
         coefficient.astype(dtype),
+        place,
     )
 
 

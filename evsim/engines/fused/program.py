@@ -13,7 +13,7 @@ from evsim.engines.fused.cache import import_source
 from evsim.engines.fused.deliveries import lower_every_synapse, lower_spikes, lower_values
 from evsim.engines.fused.layout import Layout, make_layout
 from evsim.engines.fused.neurons import lower_blocks
-from evsim.engines.fused.plasticity import GradientLayout, Reader, lower_rule
+from evsim.engines.fused.plasticity import SYNAPTIC, GradientLayout, Reader, lower_rule
 from evsim.engines.fused.probes import lower_kept, lower_room
 from evsim.engines.fused.replay import REPLAY, lower_replay
 from evsim.engines.fused.source import Lines, Scope
@@ -348,5 +348,4 @@ def synaptic_names(gradients: GradientLayout) -> list[str]:
         for rule in plan.rules.values()
         if gradients.reasons[rule.parameter] is not None and (rule.at_end or rule.every_step)
     ]
-    kinds = ("pre", "post", "weight", "coefficient", "weights")
-    return [f"{kind}_{name}" for name in names for kind in kinds]
+    return [f"{kind}_{name}" for name in names for kind in (*SYNAPTIC, "weights")]

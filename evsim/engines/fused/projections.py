@@ -8,6 +8,7 @@ in the order in which rows are met.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -274,6 +275,47 @@ class ListKernel(Kernel):
         out.indent = indent
 
 
+class MaxKernel(ListKernel):
+    """Synapses feed the sums of their windows; the largest goes on, and its synapses answer."""
+
+    def __init__(self, geometry: Geometry, itemsize: int, delays: Sequence[NDArray[np.int64]]):
+        super().__init__(geometry, itemsize, delays)
+        assert geometry.windows is not None
+        self.window, places = geometry.windows
+        pre, post, _, _ = geometry.synapses()
+        senders = self.source.to_declared[pre]
+        sums = self.target.to_declared[post] * self.window + places
+        self.listings[0] = Listing(senders, sums, self.source.size, delays[0])
+        self.links = [self.listings[0].links(numbered=False)]
+        if len(delays) == 2:
+            ordered = places[self.listings[1].order].astype(np.int32)
+            back = self.listings[1].links(numbered=False)
+            self.place = len(back)
+            self.links.append(np.concatenate([back, ordered]))
+
+    def forward(self, out: Lines, send: Send) -> None:
+        (sums, winners), size, window = send.pool, self.target.size, self.window
+        out.add(f"for i in range({size * window}):", f"    f[{sums} + i] = ZERO_F")
+        self._send(out, dataclasses.replace(send, target=sums), self.listings[0], self.source)
+        out.add(
+            f"for i in range({size}):",
+            f"    at = {sums} + i * {window}",
+            f"    for c in range({sums} + i * {window}, {sums} + (i + 1) * {window}):",
+            "        at = c if f[c] > f[at] else at",
+            f"    f[{send.target} + i] += f[at]",
+            f"    n[{winners} + i] = at - {sums} - i * {window}",
+        )
+
+    def backward(self, out: Lines, send: Send) -> None:
+        indent = out.indent
+        with self.listings[1].loop(out, send.events, self.target, send.links) as (receiver, _):
+            out.add(
+                f"if n[{send.pool[1]} + i] == links[{send.links + self.place} + q]:",
+                f"    f[{send.target} + {receiver}] += w[{send.table} + q]",
+            )
+        out.indent = indent
+
+
 KERNELS: dict[type[Geometry], type[Any]] = {Dense: DenseKernel, Conv: ConvKernel}
 
 
@@ -284,6 +326,8 @@ def make_kernel(geometry: Geometry, itemsize: int, delays: Sequence[NDArray[np.i
     ----------
     delays : of each direction that there is, () or (synapse,) steps.
     """
+    if geometry.windows is not None:
+        return MaxKernel(geometry, itemsize, delays)
     kind = KERNELS.get(type(geometry))
     if kind is None or any(delay.ndim for delay in delays):
         return ListKernel(geometry, itemsize, delays)

@@ -32,9 +32,9 @@ from evsim.engines.base import (
 from evsim.engines.fill import fill_normal, fill_uniform
 from evsim.engines.reference import functions
 from evsim.engines.reference.neurons import Cells
-from evsim.engines.reference.plasticity import learning
+from evsim.engines.reference.plasticity import SynapticLearning, learning
 from evsim.engines.reference.probes import Means, SpikeProbe
-from evsim.engines.reference.projections import Wiring, assign_sums
+from evsim.engines.reference.projections import Wiring, assign_sums, make_wiring
 from evsim.engines.reference.replay import Replayed
 from evsim.errors import RunError
 from evsim.replay import SPIKES
@@ -106,7 +106,7 @@ class ReferenceSimulation(Simulation):
         }
         orders = _orders(plan)
         self.wirings = {
-            p.name: Wiring(
+            p.name: make_wiring(
                 p, self.cells[p.source], self.cells[p.target], orders[p.name], self.clock
             )
             for p in plan.projections.values()
@@ -196,6 +196,7 @@ class ReferenceSimulation(Simulation):
         for replayed in self.replayed.values():
             replayed.send(phase.first + self.done)
         values = [w for w in self.wirings.values() if w.projection.sends == "value"]
+        pooled = [w for w in self.wirings.values() if w.projection.geometry.windows is not None]
         waiting = bool(values)
         for item, draws in self.step_objects:
             if waiting and (SCHEDULE.index(item.when), item.order) > SUMS:
@@ -212,6 +213,8 @@ class ReferenceSimulation(Simulation):
                     f"Brian2 stopped '{item.name}' in step {self.done} of phase '{phase.name}': "
                     f"{compat.message(error)}"
                 ) from error
+            for wiring in pooled:
+                wiring.after(item.name)
 
     def _draw(self, item: Any, names: list[str]) -> None:
         """Fill the random variables of an object's code for this step."""
@@ -263,6 +266,8 @@ class ReferenceSimulation(Simulation):
             return self.get(population, variable) if mean is None else mean
 
         for name, rule in self.learnings.items():
+            if isinstance(rule, SynapticLearning):
+                rule.coefficient = self.wirings[name].counting()
             change = rule.gradient(phase, every_step, read)
             if change is not None:
                 self.gradient[name] += change

@@ -42,10 +42,10 @@ class Wiring:
     ):
         """Connect; `orders` are the places of the pathways in Brian2's order."""
         self.projection, self.source, self.target = projection, source, target
-        pre, post, self.weight, coefficient = projection.geometry.synapses()
+        pre, post, self.weight, self.coefficient = projection.geometry.synapses()
         size = target.population.size
         plain = [p for p in projection.pathways if p.block is None]
-        if any(p.delay.ndim for p in plain):
+        if any(p.delay.ndim for p in plain) or projection.geometry.windows is not None:
             # Synapses with delays of their own stay apart.
             place = np.arange(len(pre))
             self.pre, self.post = pre, post
@@ -53,7 +53,9 @@ class Wiring:
             pairs, place = np.unique(pre * size + post, return_inverse=True)
             self.pre, self.post = pairs // size, pairs % size
         count = int(np.prod(projection.geometry.weight_shape))
-        self.map = sparse.csr_array((coefficient, (place, self.weight)), (len(self.pre), count))
+        self.map = sparse.csr_array(
+            (self.coefficient, (place, self.weight)), (len(self.pre), count)
+        )
         self.weights: NDArray[np.float64] = np.zeros(len(self.pre))
         self.plain = self._plain(plain, orders, clock) if plain else None
         self.code = None
@@ -71,9 +73,11 @@ class Wiring:
         """The Brian2 objects."""
         return [made for made in (self.plain, self.code) if made is not None]
 
+    def _unit(self) -> str:
+        return self.target.population.variables[self.projection.target_variable].unit
+
     def _plain(self, pathways: list[Pathway], orders: Mapping[str, int], clock: Any) -> Any:
         name = self.projection.name
-        unit = self.target.population.variables[self.projection.target_variable].unit
         # Brian2 refuses a name that the neurons have, too.
         weight = f"weight_of_{name}"
         code = {
@@ -83,7 +87,7 @@ class Wiring:
         synapses = brian2.Synapses(
             self.source.group,
             self.target.group,
-            f"{weight} : {unit}",
+            f"{weight} : {self._unit()}",
             on_pre=code["pre"],
             on_post=code.get("post"),
             clock=clock,
@@ -108,6 +112,13 @@ class Wiring:
         if self.plain is not None:
             self.plain.variables[f"weight_of_{self.projection.name}"].set_value(self.weights)
         self.flat = flat
+
+    def after(self, name: str) -> None:
+        """Do what follows the run of one of the Brian2 objects, which may be of any wiring."""
+
+    def counting(self) -> NDArray[np.float64]:
+        """Return (synapse,) how much of a synapse's change counts for the weight's gradient."""
+        return self.coefficient
 
     def begin(self) -> None:
         """Set the state at which a trial starts."""
@@ -160,6 +171,114 @@ class Wiring:
         """
         values = self.source.read(self.projection.source_variable)[self.pre] * self.weights
         return np.bincount(self.post, values, self.target.population.size).astype(np.float64)
+
+
+class MaxWiring(Wiring):
+    """A projection of which each target neuron receives the largest of several sums in a step.
+
+    Spikes add weights to the sums, neurons of their own for Brian2. The synapses that lead back
+    have weight 0 but for those of the sum that won.
+
+    Attributes
+    ----------
+    winner : (target neuron,), the sum that won in the last step.
+    """
+
+    def __init__(
+        self,
+        projection: Projection,
+        source: Cells,
+        target: Cells,
+        orders: Mapping[str, int],
+        clock: Any,
+    ):
+        assert projection.geometry.windows is not None
+        self.window, self.place = projection.geometry.windows
+        size = target.population.size
+        self.winner = np.zeros(size, np.int64)
+        self.onward: Any = None
+        self.competing = brian2.NeuronGroup(
+            size * self.window, "total : 1", clock=clock, name=f"{projection.name}_sums"
+        )
+        super().__init__(projection, source, target, orders, clock)
+
+    @property
+    def objects(self) -> list[Any]:
+        return [made for made in (self.onward, self.plain) if made is not None]
+
+    def _plain(self, pathways: list[Pathway], orders: Mapping[str, int], clock: Any) -> Any:
+        name = self.projection.name
+        self.onward = brian2.Synapses(
+            self.source.group,
+            self.competing,
+            f"weight_of_{name} : 1",
+            on_pre={"forward": f"total_post += weight_of_{name}"},
+            clock=clock,
+            name=f"{name}_onward",
+            namespace={},
+        )
+        compat.connect(self.onward, self.pre, self.post * self.window + self.place)
+        self._arrange(self.onward, [p for p in pathways if p.side == "pre"], orders)
+        back = [p for p in pathways if p.side == "post"]
+        if not back:
+            return None
+        synapses = brian2.Synapses(
+            self.source.group,
+            self.target.group,
+            f"weight_of_{name} : {self._unit()}",
+            on_post={p.name: f"{p.target}_pre += weight_of_{name}" for p in back},
+            clock=clock,
+            name=f"{name}_weights",
+            namespace={},
+        )
+        compat.connect(synapses, self.pre, self.post)
+        self._arrange(synapses, back, orders)
+        return synapses
+
+    def load(self, weights: NDArray[Any]) -> None:
+        super().load(weights)
+        if self.projection.sends == "spikes":
+            self.onward.variables[f"weight_of_{self.projection.name}"].set_value(self.weights)
+
+    def after(self, name: str) -> None:
+        if self.projection.sends == "value" or name != self.onward.forward.name:
+            return
+        total = self.competing.variables["total"]
+        received = self.projection.target_variable
+        before = self.target.read(received)
+        self.target.write(received, before + self._largest(np.array(total.get_value())))
+        total.set_value(0)
+        if self.plain is not None:
+            weights = np.where(self._won(), self.weights, 0.0)
+            self.plain.variables[f"weight_of_{self.projection.name}"].set_value(weights)
+
+    def sums(self) -> NDArray[np.float64]:
+        values = self.source.read(self.projection.source_variable)[self.pre] * self.weights
+        size = self.target.population.size * self.window
+        sums = np.bincount(self.post * self.window + self.place, values, size)
+        return self._largest(sums.astype(np.float64))
+
+    def counting(self) -> NDArray[np.float64]:
+        return np.where(self._won(), self.coefficient, 0.0)
+
+    def _largest(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the largest sum of each target neuron and note which it is."""
+        table = sums.reshape(-1, self.window)
+        self.winner = table.argmax(axis=1)
+        found: NDArray[np.float64] = table.max(axis=1)
+        return found
+
+    def _won(self) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = self.winner[self.post] == self.place
+        return found
+
+
+def make_wiring(
+    projection: Projection, source: Cells, target: Cells, orders: Mapping[str, int], clock: Any
+) -> Wiring:
+    """Return the wiring of a projection; `orders` are its pathways' places in Brian2's order."""
+    kind = Wiring if projection.geometry.windows is None else MaxWiring
+    return kind(projection, source, target, orders, clock)
 
 
 def assign_sums(wirings: list[Wiring]) -> None:
