@@ -24,6 +24,8 @@ SHORT = (
     "data.split.test=10",
     "record.spikes.trials=3",
 )
+SMALL = {"brunel": ("populations.excitatory.shape=[1000]", "populations.inhibitory.shape=[250]")}
+"""What makes a network small enough for a test."""
 
 
 def run(file: Path, out: Path, *overrides: str) -> Path:
@@ -45,6 +47,7 @@ def test_network_runs(file: Path, tmp_path: Path, official_folder: Callable[[str
         words = ()
     long = [name for name, phase in network.protocol.phases.items() if phase.duration]
     short = SHORT if data else [f"protocol.phases.{name}.duration=100*ms" for name in long]
+    short = (*short, *SMALL.get(file.stem, ()))
     overrides = [word for entry in short for word in ("--set", entry)]
     done = command("run", file, "--out", tmp_path, "--quiet", "--threads", "2", *words, *overrides)
     assert done.code == 0, done.err

@@ -23,6 +23,7 @@ from evsim.spec.schema import Network
 from tests.helpers.process import evsim as command
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+SMALL = {"brunel": ("populations.excitatory.shape=[1000]", "populations.inhibitory.shape=[250]")}
 FILES = sorted((ROOT / "networks").glob("*.yaml"))
 
 RUN = """\
@@ -376,7 +377,7 @@ def test_phases_are_repeated_until_their_condition_holds(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_network_has_a_script(file: Path, official_folder: Callable[[str], Path]) -> None:
-    network = evsim.load(file)
+    network = evsim.load(file, SMALL.get(file.stem, ()))
     folder = None
     if network.data is not None and network.data.subset == "full":
         folder = official_folder(network.data.name.replace("_", "-"))
