@@ -1,8 +1,9 @@
 """Exponentials and logarithms of evsim's own: the same bits on every machine, and vectorisable.
 
 The C library picks its code by the processor, and Numba another library where it finds one. These
-are straight-line code in float64 without fused multiply-add, within 2 ulp (tanh 3); float32 is
-computed in float64. Exponentials below the smallest normal number are 0.
+are straight-line code without fused multiply-add, within 2 ulp (tanh 3). Exponentials below the
+smallest normal number are 0. Those of float32 numbers are in `single`, other functions compute them
+in float64.
 
 References
 ----------
@@ -18,8 +19,11 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
+from evsim.engines import single
+
+OPTIONS: Any = {"error_model": "numpy", "forceinline": True}
 inline = njit(nogil=True, error_model="numpy", forceinline=True)
 
 LOG2_E = 1.4426950408889634
@@ -83,14 +87,59 @@ def _reduce(x: Any) -> Any:
 
 
 @inline
-def exp(x: Any) -> Any:
-    """Return e**x."""
-    v = np.float64(x)
+def _double_exp(v: Any) -> Any:
     clear = LARGEST if v > LARGEST else (SMALLEST if v < SMALLEST else v)
     shift, r, _ = _reduce(clear)
     result = from_bits(to_bits(1.0 + (r + _tail(r))) + shift)
     result = np.inf if v > LARGEST else (0.0 if v < SMALLEST else result)
-    return type(x)(result if v == v else v)
+    return result if v == v else v
+
+
+@inline
+def _double_expm1(v: Any) -> Any:
+    clear = LARGEST if v > LARGEST else (-50.0 if v < -50.0 else v)
+    shift, r, rest = _reduce(clear)
+    # 2**-k as half of 2**(1 - k), which is 0 for the largest k.
+    inverse = 0.5 * from_bits(TWO_BITS - shift)
+    reduced = r + (_tail(r) + rest)
+    result = from_bits(to_bits(reduced + (1.0 - inverse)) + shift)
+    result = np.inf if v > LARGEST else result
+    result = v if v == 0.0 else result
+    return result if v == v else v
+
+
+def _exp(x: Any) -> Any:
+    raise NotImplementedError("compiled code only")
+
+
+def _expm1(x: Any) -> Any:
+    raise NotImplementedError("compiled code only")
+
+
+@overload(_exp, jit_options=OPTIONS, strict=False)
+def _choose_exp(x: Any) -> Any:
+    if x == types.float32:
+        return lambda x: single.exp(x)
+    return lambda x: _double_exp(np.float64(x))
+
+
+@overload(_expm1, jit_options=OPTIONS, strict=False)
+def _choose_expm1(x: Any) -> Any:
+    if x == types.float32:
+        return lambda x: single.expm1(x)
+    return lambda x: _double_expm1(np.float64(x))
+
+
+@inline
+def exp(x: Any) -> Any:
+    """Return e**x."""
+    return _exp(x)
+
+
+@inline
+def expm1(x: Any) -> Any:
+    """Return e**x - 1, exact to rounding near 0 too."""
+    return _expm1(x)
 
 
 @inline
@@ -101,34 +150,34 @@ def _split(x: Any) -> Any:
 
 
 @inline
+def _double_exp_product(v: Any, c: Any) -> Any:
+    product = v * c
+    v_high, c_high = _split(v), _split(c)
+    v_low, c_low = v - v_high, c - c_high
+    lost = v_low * c_low - (((product - v_high * c_high) - v_low * c_high) - v_high * c_low)
+    whole = _double_exp(product)
+    return whole + whole * lost if abs(product) < -SMALLEST else whole
+
+
+def _exp_product(x: Any, factor: Any) -> Any:
+    raise NotImplementedError("compiled code only")
+
+
+@overload(_exp_product, jit_options=OPTIONS, strict=False)
+def _choose_exp_product(x: Any, factor: Any) -> Any:
+    if x == types.float32 and factor == types.float32:
+        return lambda x, factor: single.exp_product(x, factor)
+    return lambda x, factor: _double_exp_product(np.float64(x), np.float64(factor))
+
+
+@inline
 def exp_product(x: Any, factor: Any) -> Any:
     """Return e**(x*factor), what code means by exp(x)**factor, as exact as `exp`.
 
     The product's rounding error is found by halving the digits (T. J. Dekker, A floating-point
     technique for extending the available precision, Numerische Mathematik 1971).
     """
-    v, c = np.float64(x), np.float64(factor)
-    product = v * c
-    v_high, c_high = _split(v), _split(c)
-    v_low, c_low = v - v_high, c - c_high
-    lost = v_low * c_low - (((product - v_high * c_high) - v_low * c_high) - v_high * c_low)
-    whole = np.float64(exp(product))
-    return type(x)(whole + whole * lost if abs(product) < -SMALLEST else whole)
-
-
-@inline
-def expm1(x: Any) -> Any:
-    """Return e**x - 1, exact to rounding near 0 too."""
-    v = np.float64(x)
-    clear = LARGEST if v > LARGEST else (-50.0 if v < -50.0 else v)
-    shift, r, rest = _reduce(clear)
-    # 2**-k as half of 2**(1 - k), which is 0 for the largest k.
-    inverse = 0.5 * from_bits(TWO_BITS - shift)
-    reduced = r + (_tail(r) + rest)
-    result = from_bits(to_bits(reduced + (1.0 - inverse)) + shift)
-    result = np.inf if v > LARGEST else result
-    result = v if v == 0.0 else result
-    return type(x)(result if v == v else v)
+    return _exp_product(x, factor)
 
 
 @inline

@@ -18,7 +18,7 @@ import llvmlite
 import numba
 import numpy as np
 
-from evsim.engines import counts, fill, random, transcendental
+from evsim.engines import counts, fill, random, single, transcendental
 from evsim.engines.fused import helpers, vector
 
 
@@ -39,7 +39,7 @@ def import_source(source: str) -> ModuleType:
     parts = [source, numba.__version__, llvmlite.__version__, np.__version__, sys.version]
     parts += [
         Path(str(module.__file__)).read_text()
-        for module in (counts, fill, helpers, random, transcendental, vector)
+        for module in (counts, fill, helpers, random, single, transcendental, vector)
     ]
     name = "program_" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:24]
     path = cache_folder() / name / f"{name}.py"
