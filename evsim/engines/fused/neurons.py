@@ -7,6 +7,7 @@ neuron's own variables, so they share one loop: variables are loaded once, chang
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from evsim.build.code import Block, Statement
 from evsim.build.draws import kind_of
@@ -33,22 +34,29 @@ def lower_blocks(out: Lines, scope: Scope, blocks: Sequence[Block]) -> None:
             _flush(out, scope, run)
             run = []
         run.append(block)
+        if block.refractory:
+            # What follows sees which neurons have just become refractory.
+            _flush(out, scope, run)
+            run = []
     _flush(out, scope, run)
 
 
 def _flush(out: Lines, scope: Scope, blocks: list[Block]) -> None:
     if not blocks:
         return
-    body, every = Lines(), blocks[0].every
+    every = blocks[0].every
     if every > 1:
         out.add(f"if now % {every} == 0:")
         out.indent += 1
     _lower_scalars(out, scope, blocks)
     _lower_draws(out, scope, blocks)
-    _lower_vectors(body, scope, blocks)
-    out.add(*scope.before)
-    if body.text:
-        _loop(out, scope, body, blocks[0].part)
+    for part in _by_width(scope, blocks):
+        body = Lines()
+        _lower_vectors(body, scope, part)
+        out.add(*scope.before)
+        if body.text:
+            _loop(out, scope, body, blocks[0].part)
+        scope.leave_loop()
     if every > 1:
         out.add("pass")
         out.indent -= 1
@@ -56,6 +64,20 @@ def _flush(out: Lines, scope: Scope, blocks: list[Block]) -> None:
         if block.template == "threshold":
             _list_events(out, scope, block)
     scope.clear()
+
+
+def _by_width(scope: Scope, blocks: list[Block]) -> list[list[Block]]:
+    """Return the blocks of each loop: in single precision, times are compared in one of their own.
+
+    A loop takes as many neurons at a time as fit for its widest numbers.
+    """
+    first, *others = blocks
+    if scope.plan.dtype.itemsize == 8 or not first.vector:
+        return [blocks]
+    line, *rest = first.vector
+    if line.var != "not_refractory" or not rest:
+        return [blocks]
+    return [[replace(first, vector=(line,))], [replace(first, vector=tuple(rest)), *others]]
 
 
 def _loop(out: Lines, scope: Scope, body: Lines, part: tuple[int, int] | None) -> None:
@@ -130,9 +152,6 @@ def _neural_variables(scope: Scope, blocks: Sequence[Block]) -> list[str]:
 
 def _written(scope: Scope, blocks: Sequence[Block]) -> set[str]:
     names = {s.var for block in blocks for s in block.vector if s.op != ":="}
-    for block in blocks:
-        if block.template == "threshold" and block.refractory:
-            names |= {"not_refractory", "lastspike"}
     return {name for name in names if scope.is_neural(name)}
 
 
@@ -183,9 +202,6 @@ def _lower_threshold(body: Lines, scope: Scope, block: Block) -> None:
     condition = scope.locals[block.name, "_cond"].text
     slot = scope.layout.events[event_key(block.owner, block.event)]
     body.add(f"flags[{slot.at} + i] = {condition}")
-    if block.refractory:
-        body.add(f"x_not_refractory = x_not_refractory and not {condition}")
-        body.add(f"x_lastspike = t if {condition} else x_lastspike")
 
 
 def _list_events(out: Lines, scope: Scope, block: Block) -> None:
@@ -207,9 +223,16 @@ def _list_events(out: Lines, scope: Scope, block: Block) -> None:
         _list_word(out, slot.at, f"{base} + {full * WORD}", rest)
     out.indent -= 1
     out.add(f"starts[{start} + {grid.places}] = e")
+    if block.refractory:
+        slots = [scope.layout.slots[scope.population, n] for n in ("not_refractory", "lastspike")]
+        out.add(
+            f"for e in range({begin}, starts[{start} + {grid.places}]):",
+            f"    b[{slots[0].offset} + I(events[e])] = False",
+            f"    d[{slots[1].offset} + I(events[e])] = t",
+        )
     if block.event == "spike":
         at = list(scope.plan.populations).index(scope.population)
-        out.add(f"counts[{at}] += e - ({begin})")
+        out.add(f"counts[{at}] += starts[{start} + {grid.places}] - ({begin})")
 
 
 def _list_word(out: Lines, flags: int, base: str, length: int) -> None:

@@ -178,14 +178,18 @@ class Scope:
         """Forget calls whose values change with what is assigned to `target`."""
         self.calls = {call: name for call, name in self.calls.items() if target not in call}
 
-    def clear(self) -> None:
+    def leave_loop(self) -> None:
         """Forget everything that holds inside one loop only."""
-        self.locals.clear()
         self.loaded.clear()
         self.calls.clear()
         self.hoisted.clear()
         self.looping = False
         self.uses_channel = False
+
+    def clear(self) -> None:
+        """Forget the names of the blocks, too."""
+        self.leave_loop()
+        self.locals.clear()
 
 
 def array_reader(
