@@ -13,9 +13,10 @@ recording = evsim.open(result.folder)
 from __future__ import annotations
 
 import inspect
+import re
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,6 +39,8 @@ from evsim.recording.writer import Writer
 from evsim.simulate import Result, execute
 from evsim.spec.schema import Network
 from evsim.spec.source import Source
+from evsim.spec.types import RUN_NAME
+from evsim.units import shorten
 
 Key = tuple[str, str]
 
@@ -83,14 +86,8 @@ def compile(
         frame = inspect.currentframe()
         caller = frame.f_back if frame is not None else None
         namespace = {**caller.f_globals, **caller.f_locals} if caller is not None else {}
-    if trials < 1:
-        raise BuildError([Fault(f"There must be at least one trial, not {trials}.")])
-    if type(brian2.get_device()).__name__ != "RuntimeDevice":
-        message = "In Brian2's standalone mode the states of objects are not known before a run."
-        raise BuildError([Fault(message, hint="leave out `set_device`")])
-    items = list(objects.objects if isinstance(objects, brian2.Network) else objects)
-    if isinstance(objects, brian2.Network) and objects.schedule != brian2.Network().schedule:
-        raise BuildError([Fault("The network has a schedule of its own; evsim runs Brian2's.")])
+    _check(trials, precision, math, name)
+    items = _items(objects)
     given = dict(parameters or {})
     varied = [_key(text, items) for text in given]
     plan = build_script(
@@ -111,6 +108,40 @@ def compile(
         for key, (text, array) in zip(varied, given.items(), strict=True)
     }
     return Script(plan, trials, values, _record(plan, sort_objects(items).monitors), math)
+
+
+def _check(trials: int, precision: str, math: str, name: str) -> None:
+    """Refuse options that mean nothing, and Brian2's standalone mode."""
+    faults = []
+    if trials < 1:
+        faults.append(Fault(f"There must be at least one trial, not {trials}."))
+    choices = (("precision", precision, ("float32", "float64")), ("math", math, ("own", "libm")))
+    for option, value, known in choices:
+        if value not in known:
+            faults.append(Fault(f"There is no {option} '{value}'.", hint=nearest(value, known)))
+    if not re.fullmatch(RUN_NAME, name):
+        hint = "use letters, digits, '_', '.' and '-'"
+        faults.append(Fault(f"'{name}' cannot name a folder.", hint=hint))
+    if type(brian2.get_device()).__name__ != "RuntimeDevice":
+        message = "In Brian2's standalone mode the states of objects are not known before a run."
+        faults.append(Fault(message, hint="leave out `set_device`"))
+    if faults:
+        raise BuildError(faults)
+
+
+def _items(objects: Any) -> list[Any]:
+    """Return the objects of a network, or the objects given."""
+    if isinstance(objects, brian2.Network):
+        if objects.schedule != brian2.Network().schedule:
+            raise BuildError([Fault("The network has a schedule of its own; evsim runs Brian2's.")])
+        return list(objects.objects)
+    items = list(objects) if isinstance(objects, Iterable) else [objects]
+    for item in items:
+        if not hasattr(item, "contained_objects"):
+            message = f"'{shorten(str(item))}' is no object of Brian2."
+            hint = "give a brian2.Network, or a list of groups, synapses and monitors"
+            raise BuildError([Fault(message, hint=hint)])
+    return items
 
 
 def _begun(objects: Any, items: list[Any]) -> float:
@@ -173,6 +204,8 @@ def _record(plan: Plan, monitors: Iterable[Any]) -> dict[str, Any]:
             raise BuildError([Fault(message)])
         offset = getattr(monitor.source, "start", 0)
         neurons = tuple(int(n) + offset for n in np.atleast_1d(monitor.record))
+        if not neurons:
+            continue
         entry = {
             "population": source.name,
             "neurons": "all" if monitor.record_all and source is monitor.source else neurons,
@@ -207,10 +240,10 @@ class Script:
     math : whose exponentials are used; see `compile`.
     """
 
-    plan: Plan
+    plan: Plan = field(repr=False)
     trials: int
-    values: Mapping[Key, NDArray[Any]]
-    record: Mapping[str, Any]
+    values: Mapping[Key, NDArray[Any]] = field(repr=False)
+    record: Mapping[str, Any] = field(repr=False)
     math: Literal["own", "libm"] = "own"
 
     def run(
@@ -248,6 +281,9 @@ class Script:
 
     def planned(self, duration: Any) -> Plan:
         """Return the plan of runs of a length."""
+        if not brian2.have_same_dimensions(duration, brian2.second):
+            message = f"A run's duration is a time, not '{duration}'."
+            raise BuildError([Fault(message, hint="write '1*second'")])
         steps = round(float(duration) / self.plan.dt)
         if steps < 1:
             raise BuildError([Fault(f"{duration} is shorter than a step of the network.")])

@@ -171,7 +171,14 @@ def test_code_of_parts_of_a_group_and_at_times_of_its_own(tmp_path):
     part, rest = group[4:11], group[11:]
     part.run_regularly("total += i; received = t/ms + dt/ms", dt=1.5 * ms, name="now_and_then")
     rest.run_regularly("received += 0.5", name="rest_in_every_step")
-    synapses = b2.Synapses(part, rest, "w : 1", on_pre="v_post += w", name="part_to_rest")
+    synapses = b2.Synapses(
+        part,
+        rest,
+        "w : 1",
+        on_pre={"hit": "v_post += w + 0.001*(i - j)", "never": "v_post += 10"},
+        name="part_to_rest",
+    )
+    synapses.never.active = False
     synapses.connect(j="(i + k) % N_post for k in range(2)", namespace={})
     synapses.w = "0.01*(1 + i)"
     synapses.run_regularly("w *= 0.75", dt=10 * ms, name="fading", when="end")
@@ -265,6 +272,17 @@ def test_what_cannot_be_run_is_named_before_anything_runs():
     found = refused(group, at_spikes, late)
     assert "'with_v'" in found and "'late_v'" in found and "slot 'resets'" in found
     assert "connects nothing" in refused(group, b2.Synapses(group, group, name="unconnected"))
+    other_end = b2.Synapses(group, cells(2, "left_out"), name="to_nowhere")
+    other_end.connect()
+    assert "its target 'left_out' is not among the objects" in refused(group, other_end)
+    for wrong in (5, "cells", [group, 3]):
+        with pytest.raises(EvsimError, match="is no object of Brian2"):
+            evsim.compile(wrong)
+    assert "no precision 'float16'" in refused(group, precision="float16")
+    assert "'../x' cannot name a folder" in refused(group, name="../x")
+    for duration in (10, 3 * mV, 0 * ms):
+        with pytest.raises(EvsimError, match="is a time|shorter than a step"):
+            evsim.compile(group).run(duration)
     assert "'cells.gain'" in refused(group, parameters={"cells.gain": [1]})
     assert "has no variable 'gian'" in refused(group, parameters={"refused_cells.gian": [1]})
     shape = refused(group, trials=2, parameters={"refused_cells.drive": np.zeros((2, 5))})

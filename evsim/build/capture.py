@@ -268,9 +268,11 @@ def _symbol(
         raise Unsupported(f"variable '{name}' has the unknown type {type(variable).__name__}")
     if variable.name in CLOCK and hasattr(variable.owner, "dt_"):
         return Symbol("clock", CLOCK[variable.name], kind=kind, shared=True)
-    if variable.name == "i" and variable.read_only:
-        return Symbol("index", "i", kind="integer")
     side = {"_presynaptic_idx": "pre", "_postsynaptic_idx": "post"}.get(indices[name], "")
+    if variable.name == "i" and variable.read_only:
+        if side:
+            return Symbol("state", f"_synaptic_{side}", kind="integer")
+        return Symbol("index", "i", kind="integer")
     if variable.scalar and name != variable.name:
         side = name.removeprefix(f"{variable.name}_")
     elif variable.scalar and isinstance(owner, brian2.Synapses):

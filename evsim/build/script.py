@@ -159,6 +159,12 @@ def sort_objects(objects: Sequence[Any]) -> _Script:
     if len(steps) > 1:
         listed = ", ".join(f"{step:g} s" for step in sorted(steps))
         script.wrong.append(f"The objects have clocks of their own ({listed}); evsim runs one.")
+    present = {group.name for group in (*script.groups, *script.generators)}
+    for made in script.synapses:
+        for end, group in (("source", made.source), ("target", made.target)):
+            name = compat.whole(group).name
+            if name not in present:
+                script.wrong.append(f"'{made.name}': its {end} '{name}' is not among the objects.")
     if not script.groups and not script.generators:
         script.wrong.append("There is no group of neurons to run.")
     return script
@@ -387,6 +393,7 @@ def _projection(
             rank=made.name,
         )
         for made in sorted(synapses._pathways, key=lambda made: made.name)
+        if made.active
     )
     return Projection(
         name=synapses.name,

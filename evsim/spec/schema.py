@@ -12,7 +12,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PrivateAttr
 
 from evsim.spec.source import Source
-from evsim.spec.types import Count, Expression, Name, Natural, Padding, Pair, Section, Time
+from evsim.spec.types import (
+    RUN_NAME,
+    Count,
+    Expression,
+    Name,
+    Natural,
+    Padding,
+    Pair,
+    Section,
+    Time,
+)
 
 
 class Split(Section):
@@ -348,7 +358,7 @@ class Weights(Section):
 class Network(Section):
     """A whole network file."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+    name: Annotated[str, Field(pattern=RUN_NAME, max_length=64)]
     dt: Time
     seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
     precision: Literal["float32", "float64"] = "float32"

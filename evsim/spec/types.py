@@ -30,6 +30,8 @@ def _as_time(value: Any) -> float:
 Expression = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int | float)]
 """A number or an expression over the names that its field documents; kept as text."""
 
+RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+"""What may name the folder of a run."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
 
 Time = Annotated[
