@@ -59,7 +59,7 @@ def brian2_script(network: schema.Network, plan: Plan, inputs: Inputs) -> Script
     _refuse(network, plan, faults)
     constants = Constants(page, network, plan, faults)
     synapses = Synapses(page, network, plan, constants)
-    monitors = Monitors(page, network, plan)
+    monitors = Monitors(page, network, plan, synapses)
     faults.check()
     learning = Learning(page, network, plan, constants, synapses, monitors)
     protocol = Protocol(page, network, plan, constants, monitors, learning, faults)

@@ -6,6 +6,7 @@ import re
 
 from evsim.build.plan import Plan
 from evsim.export.page import Page, call, quoted
+from evsim.export.synapses import Synapses
 from evsim.spec import schema
 
 COUNTED = re.compile(r"\bspikes\(\s*(\w+)\s*\)")
@@ -22,8 +23,8 @@ class Monitors:
     phases : variable -> phases in which it records, where these are not all.
     """
 
-    def __init__(self, page: Page, network: schema.Network, plan: Plan):
-        self.page, self.network, self.plan = page, network, plan
+    def __init__(self, page: Page, network: schema.Network, plan: Plan, synapses: Synapses):
+        self.page, self.network, self.plan, self.synapses = page, network, plan, synapses
         self.names: list[str] = []
         self.phases: dict[str, set[str]] = {}
 
@@ -84,7 +85,7 @@ class Monitors:
             else str(list(chosen if isinstance(chosen, tuple) else range(int(chosen))))
         )
         arguments = [
-            self.page.name("population", entry.population),
+            self._owner(entry.population),
             str(list(entry.variables)).replace("'", '"'),
             f"record={neurons}",
         ]
@@ -100,6 +101,12 @@ class Monitors:
         self.names.append(variable)
         if entry.phases != "all":
             self.phases[variable] = set(entry.phases)
+
+    def _owner(self, name: str) -> str:
+        """Return the variable of a population, or of a projection's Synapses."""
+        if name in self.plan.populations:
+            return self.page.name("population", name)
+        return self.synapses.variable(name, code=True)
 
     def _has_early_code(self) -> bool:
         return any(block.when in AT_START for block in self.plan.blocks)

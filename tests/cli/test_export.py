@@ -388,6 +388,13 @@ def test_every_network_has_a_script(file: Path, official_folder: Callable[[str],
     assert script.notes == ()
 
 
+@pytest.mark.parametrize("name", ["poisson_stdp", "stdp_pair", "winner_take_all"])
+def test_scripts_of_networks_run(name: str, tmp_path: Path) -> None:
+    network = evsim.load(ROOT / "networks" / f"{name}.yaml")
+    short = [f"protocol.phases.{phase}.duration=20*ms" for phase in network.protocol.phases]
+    run_script(evsim.load(ROOT / "networks" / f"{name}.yaml", short), tmp_path)
+
+
 def test_files_are_replaced_only_by_force(tmp_path: Path) -> None:
     file, out = ROOT / "networks" / "lif_current.yaml", tmp_path / "lif.py"
     done = command("export-brian2", file, "--out", out)
