@@ -7,6 +7,7 @@ import pytest
 import evsim
 from evsim.build.brian2_compat import code_target, has_compiler
 from evsim.errors import EvsimError
+from tests.perf import brian2_scripts
 
 ms, mV, nA, Hz, second = b2.ms, b2.mV, b2.nA, b2.Hz, b2.second
 
@@ -108,6 +109,18 @@ def test_plasticity_with_event_driven_traces_from_listed_spikes(tmp_path):
     for name in ("w", "a"):
         values = recording.states("stdp", name, 0)[-1]
         np.testing.assert_array_equal(values, np.asarray(getattr(states, name)).T)
+
+
+@pytest.mark.parametrize("name", ["cuba", "cobahh"])
+def test_networks_of_the_literature_give_brian2s_spikes(tmp_path, name):
+    """Brette et al. 2007, as scripts: 4,000 neurons for 30 ms, with evsim's own exponentials."""
+    with code_target("numpy"):
+        b2.seed(3)
+        objects, _ = brian2_scripts.NETWORKS[name](b2)
+    spikes = next(item for item in objects if isinstance(item, b2.SpikeMonitor))
+    recording = run_both(b2.Network(objects), 30 * ms, tmp_path)
+    assert spikes.num_spikes > 500
+    assert_spikes(recording, spikes)
 
 
 def test_spikes_act_in_brian2s_order_in_a_network_that_has_run_before(tmp_path):
