@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from evsim.build.brian2_compat import has_compiler
 from evsim.build.build import build
 from evsim.engines.fused import engine as fused
 from evsim.engines.reference import engine as reference
@@ -56,14 +57,29 @@ protocol:
 """
 
 
-def plan_of(delay=""):
-    return build(parse_text(TEXT.replace("    DELAY\n", f"    delay: {delay}\n" if delay else "")))
+HELD = {
+    "      level : 1": "      dlevel/dt = 0/second : 1 (unless refractory)",
+    "    reset: v = 0": "    reset: v = 0\n    refractory: 3*ms",
+}
+"""Changes after which neurons that just sent a spike receive nothing."""
 
 
-@pytest.mark.parametrize("delay", ["", "2*ms"])
-def test_engines_agree(delay):
-    plan = plan_of(delay)
-    programs = fused.compile(plan, "libm"), reference.compile(plan, "numpy")
+def plan_of(delay="", changes=()):
+    text = TEXT.replace("    DELAY\n", f"    delay: {delay}\n" if delay else "")
+    for old in changes:
+        text = text.replace(old, changes[old])
+    return build(parse_text(text))
+
+
+@pytest.mark.parametrize(
+    ("delay", "changes", "target"),
+    [("", {}, "strict"), ("2*ms", HELD, "numpy"), ("(1 + 3*rand())*ms", {}, "numpy")],
+)
+def test_engines_agree(delay, changes, target):
+    if target == "strict" and not has_compiler():
+        pytest.skip("no C++ compiler")
+    plan = plan_of(delay, changes)
+    programs = fused.compile(plan, "libm"), reference.compile(plan, target)
     simulations = [program.simulation() for program in programs]
     for _ in range(2):
         seen = [run_trial(simulation, plan, {}, True) for simulation in simulations]

@@ -245,8 +245,11 @@ class MaxWiring(Wiring):
             return
         total = self.competing.variables["total"]
         received = self.projection.target_variable
-        before = self.target.read(received)
-        self.target.write(received, before + self._largest(np.array(total.get_value())))
+        largest = self._largest(np.array(total.get_value()))
+        guard = self.target.population.variables[received].guard
+        if guard is not None:
+            largest[~self.target.read(guard)] = 0.0
+        self.target.write(received, self.target.read(received) + largest)
         total.set_value(0)
         if self.plain is not None:
             weights = np.where(self._won(), self.weights, 0.0)
