@@ -30,6 +30,7 @@ from brian2.utils.stringtools import get_identifiers
 from evsim.build.brian2_compat import CONSTANTS, COUNTS, in_order, whole
 from evsim.build.code import Block, Kind, Statement, Symbol
 from evsim.build.draws import kind_of, name_draws
+from evsim.build.integration import kept_integration
 
 TEMPLATES = frozenset({"stateupdate", "threshold", "reset", "synapses", "summed_variable"})
 QUEUES = frozenset({"synapses_initialise_queue", "synapses_push_spikes"})
@@ -95,7 +96,8 @@ def _recording(compiles: bool, calls: Mapping[str, str] | None = None) -> Iterat
     recorder = _Recorder(active, compiles, calls or {})
     devices.active_device = recorder  # type: ignore[attr-defined]
     try:
-        yield recorder
+        with kept_integration():
+            yield recorder
     finally:
         devices.active_device = active  # type: ignore[attr-defined]
         for name in ("recorded", "compiles", "calls"):

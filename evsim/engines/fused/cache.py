@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import sys
-import tempfile
 from pathlib import Path
 from types import ModuleType
 
@@ -18,20 +16,9 @@ import llvmlite
 import numba
 import numpy as np
 
+from evsim.cache import cache_folder, keep
 from evsim.engines import counts, fill, random, single, transcendental
 from evsim.engines.fused import helpers, vector
-
-
-def cache_folder() -> Path:
-    """Return where compiled programs are kept: EVSIM_CACHE, or the user's cache folder."""
-    if "EVSIM_CACHE" in os.environ:
-        return Path(os.environ["EVSIM_CACHE"]) / "programs"
-    base = os.environ.get("XDG_CACHE_HOME")
-    if base:
-        return Path(base) / "evsim" / "programs"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "evsim" / "programs"
-    return Path.home() / ".cache" / "evsim" / "programs"
 
 
 def import_source(source: str) -> ModuleType:
@@ -42,24 +29,15 @@ def import_source(source: str) -> ModuleType:
         for module in (counts, fill, helpers, random, single, transcendental, vector)
     ]
     name = "program_" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:24]
-    path = cache_folder() / name / f"{name}.py"
+    path = cache_folder("programs") / name / f"{name}.py"
     if not path.exists():
-        _write(path, source)
+        keep(path, source)
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
-
-
-def _write(path: Path, source: str) -> None:
-    """Write atomically: another process may do the same."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    with os.fdopen(descriptor, "w") as file:
-        file.write(source)
-    os.replace(temporary, path)
 
 
 def is_cached(module: ModuleType) -> bool:
