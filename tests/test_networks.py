@@ -171,6 +171,7 @@ def test_poisson_stdp_makes_weights_compete(root: Path, tmp_path: Path) -> None:
     assert 10 < len(rate) / 60 < 60
 
 
+@pytest.mark.slow
 def test_brunel_fires_asynchronously_at_the_published_rate(root: Path) -> None:
     file = root / "networks" / "brunel.yaml"
     tenth = ["protocol.phases.run.duration=400*ms"]

@@ -12,6 +12,13 @@ from tests.perf import brian2_scripts
 ms, mV, nA, Hz, second = b2.ms, b2.mV, b2.nA, b2.Hz, b2.second
 
 
+@pytest.fixture(autouse=True)
+def numpy_code():
+    """Let Brian2 run what tests set up without a compiler."""
+    with code_target("numpy"):
+        yield
+
+
 def run_both(network, duration, tmp_path, target="numpy", **options):
     """Run a network in evsim, then in Brian2; return evsim's recording."""
     program = evsim.compile(network, namespace={}, **options)

@@ -44,7 +44,8 @@ BASE_UNITS = ("metre", "kilogram", "second", "amp", "kelvin", "mole", "candela")
 FUNCTIONS = frozenset(DEFAULT_FUNCTIONS)
 CONSTANTS = frozenset(DEFAULT_CONSTANTS)
 RANDOM = frozenset({"rand", "randn", "poisson", "binomial"})
-STRICT_FLAGS = ["-w", "-O2", "-ffp-contract=off", "-std=c++11"]
+# Without optimisation, for a compiler spends far longer on such code than the code runs.
+STRICT_FLAGS = ["-w", "-O0", "-ffp-contract=off", "-std=c++11"]
 _strict_modules: dict[Any, Any] = {}
 _preferences = threading.RLock()
 """Brian2's preferences are global: one thread changes them at a time."""
