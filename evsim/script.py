@@ -73,7 +73,7 @@ def compile(
         synapse.
     precision : of states.
     math : exponentials and logarithms that are the same on every machine, within two units in the
-        last place of the C library's, or the C library's.
+        last place of the C library's (tanh within three), or the C library's.
     name : of the run's folder.
     namespace : of names in equations; by default the caller's variables, as in Brian2.
 

@@ -44,8 +44,9 @@ BASE_UNITS = ("metre", "kilogram", "second", "amp", "kelvin", "mole", "candela")
 FUNCTIONS = frozenset(DEFAULT_FUNCTIONS)
 CONSTANTS = frozenset(DEFAULT_CONSTANTS)
 RANDOM = frozenset({"rand", "randn", "poisson", "binomial"})
-# Without optimisation, for a compiler spends far longer on such code than the code runs.
-STRICT_FLAGS = ["-w", "-O0", "-ffp-contract=off", "-std=c++11"]
+# Little optimisation, for a compiler spends far longer on such code than the code runs; none would
+# leave whole powers to the C library, which rounds some of them otherwise.
+STRICT_FLAGS = ["-w", "-O1", "-ffp-contract=off", "-std=c++11"]
 _strict_modules: dict[Any, Any] = {}
 _preferences = threading.RLock()
 """Brian2's preferences are global: one thread changes them at a time."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import brian2
@@ -57,7 +57,8 @@ def _kept(derive: Callable[..., Any]) -> Callable[..., Any]:
             return path.read_text()
         found = derive(equations, variables, method, method_options, group_name)
         if isinstance(found, str):
-            keep(path, found)
+            with suppress(OSError):  # A folder that cannot be written costs time, nothing else.
+                keep(path, found)
         return found
 
     return apply

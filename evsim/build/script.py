@@ -123,7 +123,7 @@ def build_script(
         inputs=tuple(varied),
         parameters={},
         weight_grid=None,
-        fingerprint=_fingerprint(blocks, populations, projections, seed, precision),
+        fingerprint=_fingerprint(blocks, populations, projections, seed, precision, first),
     )
 
 
@@ -458,9 +458,10 @@ def _fingerprint(
     projections: Mapping[str, Projection],
     seed: int,
     precision: str,
+    first: int,
 ) -> str:
     """Return a hash of code, start state and synapses."""
-    digest = hashlib.sha256(f"{seed} {precision}".encode())
+    digest = hashlib.sha256(f"{seed} {precision} {first}".encode())
     for block in blocks:
         fields = replace(block, symbols=dict(sorted(block.symbols.items())))
         digest.update(repr(fields).encode())
@@ -473,5 +474,5 @@ def _fingerprint(
         synapses = projection.geometry.synapses()
         digest.update(synapses.pre.tobytes() + synapses.post.tobytes())
         for pathway in projection.pathways:
-            digest.update(pathway.delay.tobytes())
+            digest.update(f"{pathway.rank} {pathway.event}".encode() + pathway.delay.tobytes())
     return digest.hexdigest()

@@ -86,7 +86,7 @@ class Monitors:
         )
         arguments = [
             self._owner(entry.population),
-            str(list(entry.variables)).replace("'", '"'),
+            str(self._variables(entry)).replace("'", '"'),
             f"record={neurons}",
         ]
         phases = [n for n in self.plan.phases if entry.phases == "all" or n in entry.phases]
@@ -107,6 +107,12 @@ class Monitors:
         if name in self.plan.populations:
             return self.page.name("population", name)
         return self.synapses.variable(name, code=True)
+
+    def _variables(self, entry: schema.RecordStates) -> list[str]:
+        """Return the variables to record, by the names that they have in the script."""
+        projection = self.plan.projections.get(entry.population)
+        weight = projection.code.weight if projection is not None and projection.code else "w"
+        return [weight if projection and name == "w" else name for name in entry.variables]
 
     def _has_early_code(self) -> bool:
         return any(block.when in AT_START for block in self.plan.blocks)

@@ -208,7 +208,7 @@ class Synapses:
         self._connect(projection, variable, code.weight, same, title)
         self._delays(projection, variable, own)
         for name, found in projection.variables.items():
-            if name != code.weight and np.any(found.initial):
+            if name != "w" and np.any(found.initial):
                 text = self._values(f"{title}.{name}", found.initial, dimensions_of(found.unit))
                 self.page.add(f"{variable}.{name} = {text}")
         self._shared(code, variable)

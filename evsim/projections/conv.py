@@ -16,13 +16,8 @@ OPTIONS: frozenset[str] = frozenset({"kernel", "stride", "padding", "pool"})
 
 
 @dataclass(frozen=True)
-class Conv(Geometry):
+class Convolution(Geometry):
     """Weights (target channel, source channel, row, column), shared over places.
-
-    Average pooling over windows of `pool` divides each weight by the window's size, forwards and,
-    where the projection is symmetric, backwards: the pair is exactly adjoint. A convolution
-    followed by average pooling equals one convolution with the larger `folded_kernel` and
-    `folded_stride`.
 
     Attributes
     ----------
@@ -73,7 +68,7 @@ class Conv(Geometry):
                 f"{list(target)}",
                 "to",
             )
-        kind = MaxConv if options.get("maximum") else cls
+        kind = MaxConv if options.get("maximum") else Conv
         return kind(source, target, tuple(kernel), tuple(stride), tuple(padding), tuple(pool))
 
     @property
@@ -83,6 +78,16 @@ class Conv(Geometry):
     @property
     def fan_in(self) -> int:
         return self.source_shape[0] * self.kernel[0] * self.kernel[1]
+
+
+class Conv(Convolution):
+    """Convolution with average pooling.
+
+    Average pooling over windows of `pool` divides each weight by the window's size, forwards and,
+    where the projection is symmetric, backwards: the pair is exactly adjoint. A convolution
+    followed by average pooling equals one convolution with the larger `folded_kernel` and
+    `folded_stride`.
+    """
 
     @property
     def folded_stride(self) -> tuple[int, int]:
@@ -166,28 +171,12 @@ class Conv(Geometry):
         return Synapses(pre[order], post[order], weight[order], np.full(len(pre), 1 / window))
 
 
-@dataclass(frozen=True)
-class MaxConv(Geometry):
-    """Weights as of `Conv`; a window passes the largest of its places' sums on.
+class MaxConv(Convolution):
+    """Convolution of which a window passes the largest of its places' sums on.
 
     The sums are those of one step. What comes back from a target, where the projection is
     symmetric, and what learns, are the synapses of the place that won in that step.
-
-    Attributes
-    ----------
-    kernel, stride, padding, pool : (rows, columns).
     """
-
-    kernel: tuple[int, int]
-    stride: tuple[int, int] = (1, 1)
-    padding: tuple[int, int] = (0, 0)
-    pool: tuple[int, int] = (1, 1)
-
-    @classmethod
-    def infer(
-        cls, source: tuple[int, ...], target: tuple[int, ...], options: Mapping[str, Any]
-    ) -> Geometry:
-        return Conv.infer(source, target, {**options, "maximum": True})
 
     @cached_property
     def _places(self) -> Conv:
@@ -208,14 +197,6 @@ class MaxConv(Geometry):
         return synapses, Windows(ph * pw, place[order])
 
     @property
-    def weight_shape(self) -> tuple[int, ...]:
-        return self._places.weight_shape
-
-    @property
-    def fan_in(self) -> int:
-        return self._places.fan_in
-
-    @property
     def synapse_count(self) -> int:
         return self._places.synapse_count
 
@@ -227,4 +208,4 @@ class MaxConv(Geometry):
         return self._competing[0]
 
 
-GEOMETRY = Conv
+GEOMETRY = Convolution

@@ -24,9 +24,11 @@ def test_refractoriness_takes_every_form_of_brian2():
       rest : second
       held = rest + 0.2*ms : second (constant over dt)
       tired : boolean
+      late : 1
     threshold: v > 1
     reset: "v = 0; tired = not tired"
     refractory: {}
+    run: {{end: "late += int(timestep(t - lastspike, rest + 0.1*ms) > 2)"}}
     method: euler
     parameters: {{pause: 0.7*ms}}"""
     plan = plan_of(

@@ -202,9 +202,9 @@ protocol: {phases: {run: {steps: 60}}}
 """
 
 
-def test_poisson_and_binomial_numbers_are_those_of_strict_code(compile_strict):
+def test_poisson_and_binomial_numbers_are_those_of_every_engine():
     plan = build(parse_text(COUNTS))
-    left, right = start(fused.compile(plan, "libm"), 2), start(compile_strict(plan), 2)
+    left, right = start(fused.compile(plan, "libm"), 2), start(reference.compile(plan, "numpy"), 2)
     for simulation in (left, right):
         simulation.advance(60, record=True)
     assert_same(states(left, plan), states(right, plan))

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+LARGEST, COUNTABLE = 2.0**62, 1 << 50
+
 inline = njit(nogil=True, error_model="numpy", inline="never")
 
 
@@ -25,13 +27,22 @@ def sign(x: Any) -> Any:
 
 @inline
 def timestep(t: Any, dt: Any) -> Any:
-    """Return the number of the step that contains t, safe against rounding (Brian2's rule)."""
-    return np.int64((t + 1e-3 * dt) / dt)
+    """Return the number of the step that contains t, safe against rounding (Brian2's rule).
+
+    What is too large for an integer, as an infinite time, stays larger than any other step.
+    """
+    step: Any = (t + 1e-3 * dt) / dt
+    return np.int64(min(max(step, -LARGEST), LARGEST))
 
 
 @inline
 def first_time(step: Any, dt: Any) -> Any:
-    """Return the earliest time of which `timestep` gives at least `step`."""
+    """Return the earliest time of which `timestep` gives at least `step`, for dt > 0.
+
+    Steps that floating-point numbers cannot count, as of an infinite time, are before or after all.
+    """
+    if step > COUNTABLE or step < -COUNTABLE:
+        return np.inf if step > 0 else -np.inf
     t: Any = (step - (1 if step < 1 else 0) - 1e-3) * dt
     while timestep(t, dt) >= step:
         t = np.nextafter(t, -np.inf)

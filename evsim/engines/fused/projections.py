@@ -238,12 +238,14 @@ class ListKernel(Kernel):
     def __init__(self, geometry: Geometry, itemsize: int, delays: Sequence[NDArray[np.int64]]):
         super().__init__(geometry, itemsize)
         pre, post, self.weight, self.coefficient = geometry.synapses()
-        ends = (self.source.to_declared[pre], self.target.to_declared[post])
-        sizes = (self.source.size, self.target.size)
-        self.listings = [
-            Listing(ends[n], ends[1 - n], sizes[n], delay) for n, delay in enumerate(delays)
-        ]
+        pre, post = self.source.to_declared[pre], self.target.to_declared[post]
+        ends = [(pre, self._receivers(post), self.source.size), (post, pre, self.target.size)]
+        self.listings = [Listing(*end, delay) for end, delay in zip(ends, delays, strict=False)]
         self.links = [listing.links(numbered=False) for listing in self.listings]
+
+    def _receivers(self, post: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return where synapses to target neurons add what they send."""
+        return post
 
     @property
     def forward_size(self) -> int:
@@ -279,19 +281,16 @@ class MaxKernel(ListKernel):
     """Synapses feed the sums of their windows; the largest goes on, and its synapses answer."""
 
     def __init__(self, geometry: Geometry, itemsize: int, delays: Sequence[NDArray[np.int64]]):
-        super().__init__(geometry, itemsize, delays)
         assert geometry.windows is not None
-        self.window, places = geometry.windows
-        pre, post, _, _ = geometry.synapses()
-        senders = self.source.to_declared[pre]
-        sums = self.target.to_declared[post] * self.window + places
-        self.listings[0] = Listing(senders, sums, self.source.size, delays[0])
-        self.links = [self.listings[0].links(numbered=False)]
+        self.window, self.places = geometry.windows
+        super().__init__(geometry, itemsize, delays)
         if len(delays) == 2:
-            ordered = places[self.listings[1].order].astype(np.int32)
-            back = self.listings[1].links(numbered=False)
-            self.place = len(back)
-            self.links.append(np.concatenate([back, ordered]))
+            self.place = len(self.links[1])
+            ordered = self.places[self.listings[1].order].astype(np.int32)
+            self.links[1] = np.concatenate([self.links[1], ordered])
+
+    def _receivers(self, post: NDArray[np.int64]) -> NDArray[np.int64]:
+        return post * self.window + self.places
 
     def forward(self, out: Lines, send: Send) -> None:
         (sums, winners), size, window = send.pool, self.target.size, self.window

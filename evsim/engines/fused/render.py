@@ -206,12 +206,14 @@ class Renderer:
         call, operator = node.left, type(node.ops[0])
         if not isinstance(call, ast.Call) or getattr(call.func, "id", "") != "timestep":
             return None
-        if self.hoist is None or not step.uniform or operator not in _STEP_COMPARE:
+        time, dt = (self._node(argument) for argument in call.args)
+        if self.hoist is None or operator not in _STEP_COMPARE:
             return None
-        time, dt = (self._node(a).to("d") for a in call.args)
+        if not (step.uniform and dt.uniform):
+            return None
         sign, later = _STEP_COMPARE[operator]
-        edge = self.hoist(f"first_time({step.to('i')}{later}, {dt})")
-        return Term(f"({time} {sign} {edge})", "b")
+        edge = self.hoist(f"first_time({step.to('i')}{later}, {dt.to('d')})")
+        return Term(f"({time.to('d')} {sign} {edge})", "b")
 
     def _call(self, node: ast.Call) -> Term:
         assert isinstance(node.func, ast.Name)

@@ -13,7 +13,11 @@ from evsim.engines.fused.render import Renderer, Term, Type, literal
 
 TYPES: dict[str, Type] = {"float": "f", "integer": "i", "boolean": "b"}
 BUFFER_TYPES: dict[str, Type] = {"f": "f", "d": "d", "n": "i", "b": "b"}
-CLOCK = {"t": Term("t", "d"), "dt": Term("DT", "d"), "t_in_timesteps": Term("now", "i")}
+CLOCK = {
+    "t": Term("t", "d", uniform=True),
+    "dt": Term("DT", "d", uniform=True),
+    "t_in_timesteps": Term("now", "i", uniform=True),
+}
 """Names of the clock; code that does not run in every step has its group's clock, as in Brian2."""
 
 

@@ -273,8 +273,7 @@ class ReferenceSimulation(Simulation):
                 self.gradient[name] += change
             if self.plan.rules[name].at_spikes and not every_step:
                 wiring = self.wirings[name]
-                coefficient = self.plan.projections[name].geometry.synapses().coefficient
-                terms = wiring.read("g") * coefficient
+                terms = wiring.read("g") * wiring.coefficient
                 self.gradient[name] += np.bincount(wiring.weight, terms, self.gradient[name].size)
 
     def get(self, owner: str, variable: str) -> NDArray[Any]:

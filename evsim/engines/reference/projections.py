@@ -8,6 +8,7 @@ Synapses with code have an object of their own, with the connections that the pr
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import brian2
@@ -77,24 +78,37 @@ class Wiring:
         return self.target.population.variables[self.projection.target_variable].unit
 
     def _plain(self, pathways: list[Pathway], orders: Mapping[str, int], clock: Any) -> Any:
-        name = self.projection.name
+        """Return Brian2's Synapses whose weights spikes add, or None."""
+        name, target = f"{self.projection.name}_weights", self.target.group
+        return self._adding(name, target, self._unit(), self.post, pathways, orders, clock)
+
+    def _adding(
+        self,
+        name: str,
+        target: Any,
+        unit: str,
+        post: NDArray[np.int64],
+        pathways: list[Pathway],
+        orders: Mapping[str, int],
+        clock: Any,
+    ) -> Any:
         # Brian2 refuses a name that the neurons have, too.
-        weight = f"weight_of_{name}"
+        weight = f"weight_of_{self.projection.name}"
         code = {
             p.side: {p.name: f"{p.target}_{'post' if p.side == 'pre' else 'pre'} += {weight}"}
             for p in pathways
         }
         synapses = brian2.Synapses(
             self.source.group,
-            self.target.group,
-            f"{weight} : {self._unit()}",
-            on_pre=code["pre"],
+            target,
+            f"{weight} : {unit}",
+            on_pre=code.get("pre"),
             on_post=code.get("post"),
             clock=clock,
-            name=f"{name}_weights",
+            name=name,
             namespace={},
         )
-        compat.connect(synapses, self.pre, self.post)
+        compat.connect(synapses, self.pre, post)
         self._arrange(synapses, pathways, orders)
         return synapses
 
@@ -184,56 +198,32 @@ class MaxWiring(Wiring):
     winner : (target neuron,), the sum that won in the last step.
     """
 
-    def __init__(
-        self,
-        projection: Projection,
-        source: Cells,
-        target: Cells,
-        orders: Mapping[str, int],
-        clock: Any,
-    ):
-        assert projection.geometry.windows is not None
-        self.window, self.place = projection.geometry.windows
-        size = target.population.size
-        self.winner = np.zeros(size, np.int64)
-        self.onward: Any = None
-        self.competing = brian2.NeuronGroup(
-            size * self.window, "total : 1", clock=clock, name=f"{projection.name}_sums"
-        )
-        super().__init__(projection, source, target, orders, clock)
+    winner: NDArray[np.int64]
+    onward: Any = None
 
     @property
     def objects(self) -> list[Any]:
         return [made for made in (self.onward, self.plain) if made is not None]
 
     def _plain(self, pathways: list[Pathway], orders: Mapping[str, int], clock: Any) -> Any:
-        name = self.projection.name
-        self.onward = brian2.Synapses(
-            self.source.group,
-            self.competing,
-            f"weight_of_{name} : 1",
-            on_pre={"forward": f"total_post += weight_of_{name}"},
-            clock=clock,
-            name=f"{name}_onward",
-            namespace={},
-        )
-        compat.connect(self.onward, self.pre, self.post * self.window + self.place)
-        self._arrange(self.onward, [p for p in pathways if p.side == "pre"], orders)
+        name, post = self.projection.name, self.post * self._window + self._place
+        size = self.target.population.size * self._window
+        self.competing = brian2.NeuronGroup(size, "total : 1", clock=clock, name=f"{name}_sums")
+        ahead = [replace(p, target="total") for p in pathways if p.side == "pre"]
+        title = f"{name}_onward"
+        self.onward = self._adding(title, self.competing, "1", post, ahead, orders, clock)
         back = [p for p in pathways if p.side == "post"]
-        if not back:
-            return None
-        synapses = brian2.Synapses(
-            self.source.group,
-            self.target.group,
-            f"weight_of_{name} : {self._unit()}",
-            on_post={p.name: f"{p.target}_pre += weight_of_{name}" for p in back},
-            clock=clock,
-            name=f"{name}_weights",
-            namespace={},
-        )
-        compat.connect(synapses, self.pre, self.post)
-        self._arrange(synapses, back, orders)
-        return synapses
+        return super()._plain(back, orders, clock) if back else None
+
+    @property
+    def _window(self) -> int:
+        assert self.projection.geometry.windows is not None
+        return self.projection.geometry.windows.size
+
+    @property
+    def _place(self) -> NDArray[np.int64]:
+        assert self.projection.geometry.windows is not None
+        return self.projection.geometry.windows.place
 
     def load(self, weights: NDArray[Any]) -> None:
         super().load(weights)
@@ -257,8 +247,8 @@ class MaxWiring(Wiring):
 
     def sums(self) -> NDArray[np.float64]:
         values = self.source.read(self.projection.source_variable)[self.pre] * self.weights
-        size = self.target.population.size * self.window
-        sums = np.bincount(self.post * self.window + self.place, values, size)
+        size = self.target.population.size * self._window
+        sums = np.bincount(self.post * self._window + self._place, values, size)
         return self._largest(sums.astype(np.float64))
 
     def counting(self) -> NDArray[np.float64]:
@@ -266,13 +256,13 @@ class MaxWiring(Wiring):
 
     def _largest(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the largest sum of each target neuron and note which it is."""
-        table = sums.reshape(-1, self.window)
+        table = sums.reshape(-1, self._window)
         self.winner = table.argmax(axis=1)
         found: NDArray[np.float64] = table.max(axis=1)
         return found
 
     def _won(self) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = self.winner[self.post] == self.place
+        found: NDArray[np.bool_] = self.winner[self.post] == self._place
         return found
 
 
