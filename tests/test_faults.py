@@ -197,7 +197,7 @@ def test_data_of_another_size(tmp_path: Path) -> None:
 
 
 def test_official_files_that_are_missing_or_cut(root: Path, tmp_path: Path) -> None:
-    network = root / "networks" / "mnist_conv_ep.yaml"
+    network = root / "networks" / "paper" / "mnist_conv_ep.yaml"
     done = command("run", network, "--out", tmp_path / "out", "--data-dir", tmp_path)
     assert_told(done, 2, str(tmp_path))
     for part in ("train", "t10k"):

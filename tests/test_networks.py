@@ -17,7 +17,10 @@ from evsim.engines.base import Simulation
 from tests.helpers.process import evsim as command
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = [*sorted((ROOT / "networks").glob("*.yaml")), *(ROOT / "tests" / "networks").glob("*.yaml")]
+FILES = [
+    *sorted((ROOT / "networks").rglob("*.yaml")),
+    *(ROOT / "tests" / "networks").glob("*.yaml"),
+]
 SHORT = (
     "protocol.epochs=1",
     "data.split.train=20",

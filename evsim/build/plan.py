@@ -141,6 +141,8 @@ class Rule:
     at_end, every_step : phase -> captured code that adds to `g`.
     at_spikes : whether code that runs at spikes adds to `g`.
     optimiser : "sgd" or "adam"; `momentum` is the former's.
+    clip : largest norm of the gradient, infinite where it is not clipped.
+    decay : share of the rate by which an update shrinks the parameter.
     rates : (epoch,), learning rate in each epoch.
     """
 
@@ -152,6 +154,8 @@ class Rule:
     every_step: Mapping[str, Block]
     optimiser: str
     momentum: float
+    clip: float
+    decay: float
     rates: NDArray[np.float64]
     at_spikes: bool = False
 

@@ -87,6 +87,8 @@ def _rule(
         every_step=code["every_step"],
         optimiser=update.rule,
         momentum=update.momentum,
+        clip=np.inf if update.clip is None else update.clip,
+        decay=update.decay,
         rates=_rates(update, rate or update.rate, network.protocol.epochs),
         at_spikes="g" in written(plasticity.on_pre, plasticity.on_post),
     )

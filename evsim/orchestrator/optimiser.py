@@ -20,6 +20,7 @@ class Optimiser:
     """Parameters with the state of their rules' optimisers.
 
     SGD: v <- momentum*v + g; w <- w + rate*v. Adam: Kingma & Ba, ICLR 2015, with 0.9, 0.999, 1e-8.
+    Weights decay apart from either's step (Loshchilov & Hutter, ICLR 2019): w <- w - rate*decay*w.
 
     Attributes
     ----------
@@ -42,13 +43,14 @@ class Optimiser:
         self.updates += 1
         for name, rule in self.plan.rules.items():
             rate = float(rule.rates[min(epoch, len(rule.rates) - 1)])
-            gradient = gradients[name].astype(self.plan.dtype)
+            gradient = _clipped(gradients[name], rule.clip).astype(self.plan.dtype)
             step = (
                 self._adam(name, gradient)
                 if rule.optimiser == "adam"
                 else (self._momentum(name, rule, gradient))
             )
-            moved = self.parameters[name] + step * self.plan.dtype.type(rate)
+            kept = self.plan.dtype.type(1 - rate * rule.decay)
+            moved = self.parameters[name] * kept + step * self.plan.dtype.type(rate)
             projection = self.plan.projections.get(name)
             if projection is not None and projection.normalise is not None:
                 moved = self._normalised(projection, moved)
@@ -84,3 +86,10 @@ class Optimiser:
         step: NDArray[Any] = np.asarray(m / real(1 - BETA1**self.updates))
         step /= work
         return step
+
+
+def _clipped(gradient: NDArray[np.float64], largest: float) -> NDArray[np.float64]:
+    if np.isinf(largest):
+        return gradient
+    norm = float(np.linalg.norm(gradient))
+    return gradient * (largest / norm) if norm > largest else gradient

@@ -174,11 +174,17 @@ class Schedule(Section):
 
 
 class Update(Section):
-    """How the mean gradient of a batch moves the weights."""
+    """How the mean gradient of a batch moves the weights.
+
+    `clip` is the largest Euclidean norm of a parameter's gradient; one above is scaled down to it.
+    `decay` shrinks weights by rate*decay in each update, apart from the optimiser's step.
+    """
 
     rule: Literal["sgd", "adam"] = "sgd"
     rate: Annotated[float, Field(gt=0)]
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    clip: Annotated[float, Field(gt=0)] | None = None
+    decay: Annotated[float, Field(ge=0)] = 0.0
     schedule: Schedule = Schedule()
 
 

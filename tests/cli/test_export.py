@@ -24,7 +24,7 @@ from tests.helpers.process import evsim as command
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SMALL = {"brunel": ("populations.excitatory.shape=[1000]", "populations.inhibitory.shape=[250]")}
-FILES = sorted((ROOT / "networks").glob("*.yaml"))
+FILES = sorted((ROOT / "networks").rglob("*.yaml"))
 
 RUN = """\
 import runpy, sys

@@ -77,6 +77,19 @@ def test_weights_move_as_the_formulas_say(path: Path, precision: str) -> None:
         np.testing.assert_allclose(moved, expected, rtol=0, atol=rounding)
 
 
+def test_a_long_gradient_is_clipped_and_weights_decay_apart_from_it(path: Path) -> None:
+    update = "plasticity.contrast.update={rule: sgd, rate: 0.5, clip: 2, decay: 0.125}"
+    plan = plan_of(path, update, "precision=float64")
+    optimiser = Optimiser(plan)
+    w = plan.parameters["out"]
+    for norm, factor in ((5.0, 0.4), (1.5, 1.0)):
+        found = gradients(plan, 1)[0]
+        found["out"] *= norm / np.linalg.norm(found["out"])
+        optimiser.update(found, 0)
+        w = w - 0.5 * 0.125 * w + 0.5 * factor * found["out"]
+        np.testing.assert_allclose(optimiser.parameters["out"], w, atol=1e-13)
+
+
 def test_adam_takes_a_single_value(path: Path) -> None:
     override = "plasticity.bias_contrast.update={rule: adam, rate: 0.005}"
     plan = plan_of(path, SHARED, override)

@@ -19,7 +19,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 def peak(data: str, *overrides: str) -> float:
     """Return MiB."""
     with tempfile.TemporaryDirectory() as out:
-        path = str(ROOT / "networks/mnist_conv_ep.yaml")
+        path = str(ROOT / "networks/paper/mnist_conv_ep.yaml")
         command = [sys.executable, "-c", RUN, path, out, data, *overrides]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         return float(done.stdout.split()[-1])

@@ -1,7 +1,7 @@
 """Compare with a hand-written script: python tests/perf/prototype.py SCRIPT DATA [WEIGHTS].
 
 SCRIPT defines `Network` with `run(images, labels, learn)`, `p`, the parameters, and `load(folder,
-split)`; its layers are those of networks/mnist_conv_ep.yaml. Both train on the same images with the
+split)`; its layers are those of networks/paper/mnist_conv_ep.yaml. Both train on the same images with the
 same weights in turn; the weights do not move.
 """
 
@@ -32,7 +32,7 @@ def main() -> None:
     spec.loader.exec_module(rival)
     images, labels = rival.load(data, "train")
     theirs = rival.Network(100, 50, 10, 0.2, 0.5, -0.75, shards=cores())
-    network = evsim.load(ROOT / "networks/mnist_conv_ep.yaml")
+    network = evsim.load(ROOT / "networks/paper/mnist_conv_ep.yaml")
     plan = build(network)
     parameters = dict(np.load(weights)) if weights else dict(plan.parameters)
     for name, value in (("w1", "k1"), ("w2", "k2")):

@@ -18,7 +18,7 @@ from evsim.spec.schema import json_schema
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = (Path(__file__).parent / "small.yaml").read_text(encoding="utf-8")
 NETWORKS = [
-    *sorted((ROOT / "networks").glob("*.yaml")),
+    *sorted((ROOT / "networks").rglob("*.yaml")),
     *sorted((ROOT / "tests/networks").glob("*.yaml")),
 ]
 
