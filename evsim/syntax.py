@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from evsim.errors import nearest
 from evsim.units import parse_python, shorten
@@ -170,8 +171,9 @@ def _assignment(statement: str, line: int, start: int) -> Assignment:
     return Assignment(target, operator, expression, line, column, after)
 
 
+@lru_cache(1024)
 def parse(text: str) -> ast.expr:
-    """Return the syntax tree of `text`; node columns count in the stripped text."""
+    """Return the syntax tree of `text`, not to be changed; columns count in the stripped text."""
     body = text.strip().replace("\n", " ")
     if not body:
         raise ExpressionError("an expression is missing")

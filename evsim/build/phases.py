@@ -73,6 +73,7 @@ class _Maker:
             constants={name: phase.set.get(name, text) for name, text in constants.items()},
             columns=tuple(_column(phase, column, self.variables) for column in columns),
         )
+        settle = network.protocol.settle
         sets: Mapping[Column, float] = {}
         try:
             sets = _sets(shared, phase, columns)
@@ -90,6 +91,7 @@ class _Maker:
             sets=sets,
             average=phase.average.variables if phase.average else (),
             average_last=phase.average.last if phase.average else 0,
+            window=settle.window if settle and self.name in settle.early else 0,
         )
 
 

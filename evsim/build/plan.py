@@ -183,10 +183,12 @@ class Phase:
     Attributes
     ----------
     start : None for the trial's start state, or the phase whose end state it continues from.
-    first : value of the step count before the phase's first step (k - 1).
+    first : value of the step count before the phase's first step (k - 1), where phases before it
+        do not end early.
     shared : values of the shared inputs at every step, in the order of `Plan.shared`.
     sets : `population.variable` -> value set at the phase's start, for per-neuron variables.
     average : names of averaged variables, over the last `average_last` steps.
+    window : steps after which the phase may end, counted back from its last; 0 where it may not.
     repeat : when the stretch of phases that this one ends runs again, or None.
     variants : (whether the pass learns, attempt) -> what differs from this phase then.
     """
@@ -199,8 +201,20 @@ class Phase:
     sets: Mapping[tuple[str, str], float]
     average: tuple[str, ...] = ()
     average_last: int = 0
+    window: int = 0
     repeat: Repeat | None = None
     variants: Mapping[tuple[bool, int], Phase] = field(default_factory=dict)
+
+    @property
+    def ends(self) -> range:
+        """The numbers of steps after which the phase may end, ascending."""
+        window = self.window or self.steps
+        return range(window + self.steps % window, self.steps + 1, window)
+
+    def averaged(self, done: int) -> tuple[int, int]:
+        """Return the next stretch of averaged steps that ends after `done` steps: begin and end."""
+        end = next((end for end in self.ends if end > done), self.steps)
+        return max(end - self.average_last, 0), end
 
     def variant(self, learns: bool, attempt: int) -> Phase:
         """Return the phase as it runs in passes that learn or not, the attempt being from 0."""

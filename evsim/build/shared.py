@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -49,6 +49,16 @@ class SharedInputs:
         """Return the (column,) values at a step."""
         begin, values = self.piece(step)
         return np.asarray(values[step - begin])
+
+    def starting(self, first: int) -> SharedInputs:
+        """Return the table as it is where the phase begins at another step count."""
+        if first == self.first:
+            return self
+        return self._moved.setdefault(first, replace(self, first=first))
+
+    @cached_property
+    def _moved(self) -> dict[int, SharedInputs]:
+        return {}
 
     @cached_property
     def _pieces(self) -> Callable[[int], NDArray[np.float64]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from evsim import syntax, units
 from evsim.syntax import ExpressionError
@@ -30,6 +31,7 @@ class FieldText:
     plain: bool
 
 
+@lru_cache(256)
 def read_field(text: str) -> FieldText:
     """Read `field`, `one_hot(field)`, or an expression over both with units.
 

@@ -9,7 +9,7 @@ sums of values are formed before the groups slot.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -75,6 +75,9 @@ class Simulation(ABC):
     Gradients build up over trials until `take_gradients`.
     """
 
+    plan: Plan
+    _watched: dict[tuple[str, str], NDArray[Any]]
+
     @abstractmethod
     def begin(
         self,
@@ -95,7 +98,7 @@ class Simulation(ABC):
 
     @abstractmethod
     def enter(self, phase: str, attempt: int = 0) -> None:
-        """Start `phase`: restore its start state, set its values, clear its averages.
+        """Start `phase`: restore its start state and clock, set its values, clear its averages.
 
         `attempt` counts from 0 how often the stretch that it belongs to has run in this trial.
         """
@@ -123,6 +126,22 @@ class Simulation(ABC):
 
         (neuron,) in C order, (synapse,) in the order of `Geometry.synapses`, or () where shared.
         """
+
+    def watch(self, variables: Collection[str]) -> None:
+        """Begin to measure how far variables of these names move, in all populations."""
+        self._watched = {
+            (name, variable): self.get(name, variable)
+            for name, population in self.plan.populations.items()
+            for variable in variables
+            if population.neuron is not None and variable in population.variables
+        }
+
+    def moved(self) -> float:
+        """Return how far a watched variable moved at most since `watch` or the last call."""
+        before = self._watched
+        self._watched = {key: self.get(*key) for key in before}
+        far = [np.max(np.abs(now - before[key])) for key, now in self._watched.items()]
+        return float(max(far, default=np.nan))
 
     @abstractmethod
     def take_spikes(self) -> dict[str, Spikes]:

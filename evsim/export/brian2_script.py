@@ -71,6 +71,9 @@ def brian2_script(network: schema.Network, plan: Plan, inputs: Inputs) -> Script
     learning.write_start()
     protocol.write()
     faults.check()
+    early = [name for name, phase in plan.phases.items() if phase.window]
+    if early:
+        page.notes.append(f"Phases that may end early run whole: {', '.join(early)}.")
     page.number(plan.dt, units.dimensions("second"))
     if plan.streams:
         page.use("seed")

@@ -21,6 +21,7 @@ class Tally:
     loss: float = 0.0
     spikes: dict[str, int] = field(default_factory=dict)
     steps: int = 0
+    planned: int = 0
     unsettled: int = 0
     residual: float = 0.0
     seconds: float = 0.0
@@ -30,6 +31,7 @@ class Tally:
         record = outcome.record
         self.trials += 1
         self.steps += outcome.steps
+        self.planned += outcome.planned
         if record.label >= 0 and outcome.judged:
             self.labelled += 1
             self.wrong += record.predicted != record.label
@@ -64,6 +66,8 @@ class Tally:
         if network.protocol.settle is not None:
             row["residual"] = self.residual / trials
             row["unsettled"] = self.unsettled / trials
+            if network.protocol.settle.early:
+                row["steps_saved"] = 1 - self.steps / max(self.planned, 1)
         return row
 
     def state(self) -> dict[str, Any]:

@@ -95,7 +95,7 @@ class Outcome:
     ----------
     loss : half the squared distance of the readout from the one-hot label; NaN without one.
     spikes : population -> spikes sent in all phases.
-    steps : of all phases, in all attempts.
+    steps, planned : of all phases, in all attempts; had no phase ended early.
     kept : value at the trial's end of everything that carries over, where the trial learns.
     response : (neuron,) spikes that vote, None where none do.
     judged : whether there is a prediction, or neurons that could have voted for one.
@@ -105,6 +105,7 @@ class Outcome:
     loss: float
     spikes: Mapping[str, int]
     steps: int
+    planned: int
     kept: Mapping[tuple[str, str], NDArray[Any]] = field(default_factory=dict)
     response: NDArray[np.int64] | None = None
     judged: bool = True
@@ -144,10 +145,9 @@ def run_trial(
             voting = {read.population} if read is not None and not read.variable else set()
             seen = replace(wanted, spikes=wanted.spikes | voting)
             simulation.enter(name, attempt)
-            window = script.settle if script.settle and script.settle.after == name else None
-            record, before = _run_phase(simulation, script, phase, seen, window, learn, stop)
-            if window is not None:
-                residual = _residual(simulation, before)
+            record, moved = _run_phase(simulation, script, phase, seen, learn, stop)
+            if script.settle is not None and script.settle.after == name:
+                residual = moved
             if read is not None and read.variable:
                 predicted, loss = _read(simulation, read, task.label)
             elif read is not None:
@@ -156,7 +156,7 @@ def run_trial(
             if learn:
                 simulation.learn(name)
             simulation.leave()
-            order.count(simulation.take_counts())
+            order.count(simulation.take_counts(), record.steps)
             if wanted:
                 spikes = {n: s for n, s in record.spikes.items() if n in wanted.spikes}
                 kept[name] = replace(record, spikes=spikes)
@@ -180,6 +180,7 @@ def run_trial(
         loss,
         order.spikes,
         order.steps,
+        order.planned,
         {key: simulation.get(*key) for key in script.plan.kept} if learn else {},
         response,
         predicted >= 0,
@@ -192,12 +193,13 @@ class _Order:
     Attributes
     ----------
     spikes, steps : so far, of all attempts.
+    planned : steps had no phase ended early.
     """
 
     def __init__(self, plan: Plan, phases: tuple[str, ...]):
         self.plan, self.phases = plan, phases
         self.spikes: dict[str, int] = {}
-        self.steps = 0
+        self.steps = self.planned = 0
         self.since: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[tuple[str, int]]:
@@ -209,7 +211,7 @@ class _Order:
             if phase.name in starts:
                 self.since = dict(self.spikes)
             yield phase.name, attempt
-            self.steps += phase.steps
+            self.planned += phase.steps
             repeat = phase.repeat
             if repeat is not None:
                 attempt += 1
@@ -219,8 +221,9 @@ class _Order:
                 attempt = 0
             at += 1
 
-    def count(self, spikes: Mapping[str, int]) -> None:
-        """Take the spikes of the phase that has just run."""
+    def count(self, spikes: Mapping[str, int], steps: int) -> None:
+        """Take the spikes and the steps of the phase that has just run."""
+        self.steps += steps
         for name, count in spikes.items():
             self.spikes[name] = self.spikes.get(name, 0) + count
 
@@ -235,27 +238,26 @@ def name_spikes(condition: str) -> str:
     return re.sub(r"\bspikes\(\s*(\w+)\s*\)", r"spikes_of_\1", condition)
 
 
-State = dict[tuple[str, str], NDArray[Any]]
-
-
 def _run_phase(
     simulation: Simulation,
     script: Script,
     phase: Phase,
     wanted: Wanted,
-    settle: schema.Settle | None,
     learn: bool,
     stop: threading.Event,
-) -> tuple[PhaseRecord, State]:
-    """Advance through a phase, stopping wherever something is looked at."""
+) -> tuple[PhaseRecord, float]:
+    """Advance through a phase, pausing wherever something is looked at.
+
+    Return what was kept of it, and how far settling variables moved in its last window.
+    """
     every_step = learn and any(phase.name in r.every_step for r in script.plan.rules.values())
-    early = max(phase.steps - settle.window, 0) if settle else -1
+    windows, tolerance = _windows(script.settle, phase)
+    moved = float("nan")
     samples: dict[int, dict[str, list[NDArray[Any]]]] = {
         s.entry: {v: [] for v in s.variables} for s in wanted.states
     }
-    before: State = {}
     done = 0
-    for pause in _pauses(phase.steps, wanted.states, early, 1 if every_step else LONGEST):
+    for pause in _pauses(phase.steps, wanted.states, windows, 1 if every_step else LONGEST):
         if stop.is_set():
             raise Interrupted(STOPPED)
         if pause > done:
@@ -263,8 +265,6 @@ def _run_phase(
             done = pause
             if every_step:
                 simulation.learn(phase.name, every_step=True)
-        if pause == early and settle:
-            before = _settling(simulation, script.plan, settle)
         for chosen in wanted.states:
             if (pause if chosen.at_start else pause - 1) % chosen.every == 0 and (
                 pause < phase.steps if chosen.at_start else pause > 0
@@ -272,46 +272,42 @@ def _run_phase(
                 for variable in chosen.variables:
                     values = chosen.sample(simulation.get(chosen.population, variable))
                     samples[chosen.entry][variable].append(values)
+        if windows and pause == windows[0]:
+            simulation.watch(script.settle.variables if script.settle else ())
+        elif pause in windows:
+            moved = simulation.moved()
+            if phase.window and moved <= tolerance:
+                break
     spikes = simulation.take_spikes() if wanted.spikes else {}
     record = PhaseRecord(
         name=phase.name,
-        steps=phase.steps,
+        steps=done,
         spikes={name: s for name, s in spikes.items() if name in wanted.spikes},
         states={
             entry: {v: np.array(rows) for v, rows in found.items()}
             for entry, found in samples.items()
         },
     )
-    return record, before
+    return record, moved
+
+
+def _windows(settle: schema.Settle | None, phase: Phase) -> tuple[tuple[int, ...], float]:
+    """Return the steps at which windows begin or end, and what may move in one that settled."""
+    if settle is None or (settle.after != phase.name and not phase.window):
+        return (), 0.0
+    if phase.window:
+        return (phase.ends[0] - phase.window, *phase.ends), settle.tolerance
+    return (phase.steps - settle.window, phase.steps), settle.tolerance
 
 
 def _pauses(
-    steps: int, states: tuple[StateSamples, ...], early: int, longest: int
+    steps: int, states: tuple[StateSamples, ...], windows: tuple[int, ...], longest: int
 ) -> Iterator[int]:
     """Return the steps after which a phase pauses, ascending, from 0 to its end."""
-    pauses = {0, steps, *range(longest, steps, longest)}
-    if early >= 0:
-        pauses.add(early)
+    pauses = {0, steps, *range(longest, steps, longest), *windows}
     for chosen in states:
         pauses.update(range(0 if chosen.at_start else 1, steps + 1, chosen.every))
     return iter(sorted(pauses))
-
-
-def _settling(simulation: Simulation, plan: Plan, settle: schema.Settle) -> State:
-    return {
-        (name, variable): simulation.get(name, variable)
-        for name, population in plan.populations.items()
-        for variable in settle.variables
-        if population.neuron is not None and variable in population.variables
-    }
-
-
-def _residual(simulation: Simulation, before: State) -> float:
-    """Return the largest change of a settling variable since `before`."""
-    changes = [
-        float(np.max(np.abs(simulation.get(*key) - values))) for key, values in before.items()
-    ]
-    return max(changes, default=float("nan"))
 
 
 def _read(simulation: Simulation, readout: Readout, label: int) -> tuple[int, float]:

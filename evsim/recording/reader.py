@@ -219,12 +219,13 @@ class Run:
         offset = self._read(f"trials/state_offset/{number}", row, row + 1)[0]
         begin, end = self._span(offset, trial, phase)
         first, last = self._phase_range(phase)
-        steps, past = [np.zeros(0, np.int64)], 0
+        steps, past, ran = [np.zeros(0, np.int64)], 0, self.phases(trial)
         samples = np.diff(offset.astype(np.int64))
         for phase_, length in list(zip(self.layout.phases, samples, strict=True))[first:last]:
             if length:
                 steps.append(past + kept.every * np.arange(length))
-                past += phase_.steps
+                begun, ended = ran.get(phase_.name, (0, phase_.steps))
+                past += ended - begun
         return np.concatenate(steps), self._read(states_path(number, kept, variable), begin, end)
 
     def weights(self, parameter: str, epoch: int = -1) -> NDArray[np.floating[Any]]:

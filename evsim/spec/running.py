@@ -232,9 +232,19 @@ def _check_settle(faults: Faults, scope: Scope) -> None:
     _check_any_variable(faults, scope, (*path, "variables"), settle.variables)
     if settle.after not in phases:
         faults.unknown((*path, "after"), "phase", settle.after, phases)
-    elif settle.window > (steps := phase_steps(faults, phases[settle.after])):
-        message = f"Phase '{settle.after}' has {steps} steps, fewer than {settle.window}."
-        faults.add((*path, "window"), message)
+    for index, name in enumerate(settle.early):
+        if name not in phases:
+            faults.unknown((*path, "early", index), "phase", name, phases)
+        elif (average := phases[name].average) and average.last > settle.window:
+            message = (
+                f"Phase '{name}' averages its last {average.last} steps, but may end after every "
+                f"{settle.window}."
+            )
+            faults.add((*path, "window"), message, f"write {average.last} or more")
+    for name in {settle.after, *settle.early} & phases.keys():
+        if settle.window > (steps := phase_steps(faults, phases[name])):
+            message = f"Phase '{name}' has {steps} steps, fewer than {settle.window}."
+            faults.add((*path, "window"), message)
 
 
 def check_readout(faults: Faults, scope: Scope) -> None:

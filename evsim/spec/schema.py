@@ -248,11 +248,13 @@ class Settle(Section):
     """When a trial counts as settled at the end of a phase.
 
     The residual is the largest change of the variables between the phase's end and `window` steps
-    before it; a trial has settled when it is at most `tolerance`.
+    before it; a trial has settled when it is at most `tolerance`. Phases named in `early` end with
+    the first window after which that holds; windows are counted back from a phase's last step.
     """
 
     variables: Annotated[tuple[Name, ...], Field(min_length=1)]
     after: str
+    early: tuple[str, ...] = ()
     window: Count = 10
     tolerance: Annotated[float, Field(gt=0)] = 0.05
     warn_above: Annotated[float, Field(gt=0, le=1)] = 0.25

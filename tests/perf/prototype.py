@@ -1,8 +1,8 @@
 """Compare with a hand-written script: python tests/perf/prototype.py SCRIPT DATA [WEIGHTS].
 
 SCRIPT defines `Network` with `run(images, labels, learn)`, `p`, the parameters, and `load(folder,
-split)`; its layers are those of networks/paper/mnist_conv_ep.yaml. Both train on the same images with the
-same weights in turn; the weights do not move.
+split)`; its layers are those of networks/paper/mnist_conv_ep.yaml. Both train on the same images
+with the same weights in turn; the weights do not move.
 """
 
 import importlib.util

@@ -65,6 +65,15 @@ def finite(values):
     return good == values.size
 
 
+@compiled
+def moved(values, before):
+    far = 0.0
+    for i in range(values.size):
+        far = max(far, abs(values[i] - before[i]))
+        before[i] = values[i]
+    return far
+
+
 '''
 
 _POWERS = {

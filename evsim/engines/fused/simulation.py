@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -69,7 +69,8 @@ class FusedSimulation(Simulation):
         self.replay = program.replay
         self.phase: Phase | None = None
         self.learns = True
-        self.done = 0
+        self.clocks: dict[str, int] = {}
+        self.first = self.done = 0
 
     def begin(
         self,
@@ -97,7 +98,9 @@ class FusedSimulation(Simulation):
 
     def enter(self, phase: str, attempt: int = 0) -> None:
         self.phase = self.plan.phases[phase].variant(self.learns, attempt)
-        self.done = 0
+        start = self.phase.start
+        self.first, self.done = self.phase.first if start is None else self.clocks[start], 0
+        self.shared = self.phase.shared.starting(self.first)
         self._restore(self.phase)
         self.means[:] = 0
 
@@ -106,25 +109,29 @@ class FusedSimulation(Simulation):
         self.record[:] = record
         if record and not self.kept.size:
             self.kept = np.zeros(int(self.kept_end[-1]), np.uint32)
-        last = phase.steps - phase.average_last
         while True:
-            average = bool(phase.average) and self.done >= last
-            piece = steps if average or not phase.average else min(steps, last - self.done)
-            ran = self._run(phase, piece, average)
+            average, piece = False, steps
+            if phase.average:
+                begin, end = phase.averaged(self.done)
+                average = self.done >= begin
+                piece = min(steps, (end if average else begin) - self.done)
+                if self.done == begin:
+                    self.means[:] = 0
+            ran = self._run(piece, average)
             self.done, steps = self.done + ran, steps - ran
             if steps <= 0:
                 break
         if not self.program.compiled.module.finite(self.state["f"]):
             self._find_not_finite(phase)
 
-    def _run(self, phase: Phase, steps: int, average: bool) -> int:
+    def _run(self, steps: int, average: bool) -> int:
         """Run until a spike buffer or a piece of shared inputs ends; return the steps done."""
-        begin, shared = phase.shared.piece(self.done)
+        begin, shared = self.shared.piece(self.done)
         steps = min(steps, begin + len(shared) - self.done)
         counts = np.zeros((len(self.plan.populations), max(steps, 1)), np.uint32)
         ran = int(
             self.program.compiled.module.advance(
-                phase.first + self.done,
+                self.first + self.done,
                 steps,
                 self.done - begin,
                 shared,
@@ -156,6 +163,7 @@ class FusedSimulation(Simulation):
     def leave(self) -> None:
         name = self._phase().name
         if name in self.plan.snapshots:
+            self.clocks[name] = self.first + self.done
             self.ends[name] = {key: array.copy() for key, array in self.state.items()}
 
     def learn(self, phase: str, every_step: bool = False) -> None:
@@ -166,7 +174,7 @@ class FusedSimulation(Simulation):
         if function is None:
             return
         planned = self._phase()
-        shared = planned.shared.row(max(self.done, 1) - 1)
+        shared = self.shared.row(max(self.done, 1) - 1)
         means = self.means / self.means.dtype.type(max(planned.average_last, 1))
         function(
             shared,
@@ -203,7 +211,7 @@ class FusedSimulation(Simulation):
         if key in self.layout.uniform:
             return np.full(declared.initial.shape, self.layout.uniform[key])
         if key in self.plan.shared:
-            row = self._phase().shared.row(max(self.done, 1) - 1)
+            row = self.shared.row(max(self.done, 1) - 1)
             return np.asarray(row[self.plan.shared.index(key)])
         if owner in self.plan.projections:
             return np.asarray(self.program.raw[owner][self.program.synapses(owner).weight])
@@ -217,6 +225,24 @@ class FusedSimulation(Simulation):
             return self.program.weights[at : at + grid.size][grid.to_declared]
         size = shape[0] if share == "channel" else 1
         return spread(self.program.weights[at : at + size], shape, share)
+
+    def watch(self, variables: Collection[str]) -> None:
+        keys = [(name, v) for name in self.plan.populations for v in variables]
+        self.watched = {
+            key: self._values(key).copy()
+            for key in keys
+            if self.plan.populations[key[0]].neuron is not None and key in self.layout.slots
+        }
+
+    def moved(self) -> float:
+        moved = self.program.compiled.module.moved
+        far = [moved(self._values(key), before) for key, before in self.watched.items()]
+        return float(max(far, default=np.nan))
+
+    def _values(self, key: tuple[str, str]) -> NDArray[Any]:
+        slot = self.layout.slots[key]
+        values = self.state[slot.buffer][slot.offset : slot.offset + slot.size]
+        return values.view(np.int8) if slot.buffer == "b" else values
 
     def take_spikes(self) -> dict[str, Spikes]:
         pieces, self.pieces = self.pieces, {}
@@ -277,7 +303,7 @@ class FusedSimulation(Simulation):
         self._restore(phase)
         self.done, self.record[:] = 0, False
         for step in range(phase.steps):
-            self._run(phase, 1, False)
+            self._run(1, False)
             self.done += 1
             if not self.program.compiled.module.finite(self.state["f"]):
                 for (population, variable), slot in self.layout.slots.items():

@@ -124,7 +124,8 @@ class ReferenceSimulation(Simulation):
         self.ends: dict[str, dict[str, dict[str, NDArray[Any]]]] = {}
         self.phase: Phase | None = None
         self.keys, self.trial, self.learns = stream_keys(plan), 0, True
-        self.done = 0
+        self.clocks: dict[str, int] = {}
+        self.first = self.done = 0
         self.means = Means()
         self.first_fault: NotFinite | None = None
 
@@ -167,7 +168,10 @@ class ReferenceSimulation(Simulation):
 
     def enter(self, phase: str, attempt: int = 0) -> None:
         self.phase = self.plan.phases[phase].variant(self.learns, attempt)
-        self.done, self.means, self.first_fault = 0, Means(), None
+        start = self.phase.start
+        self.first, self.done = self.phase.first if start is None else self.clocks[start], 0
+        self.shared = self.phase.shared.starting(self.first)
+        self.means, self.first_fault = Means(), None
         for name, state in self.ends[self.phase.start or ""].items():
             self._owners()[name].restore(state)
         for (population, variable), value in self.phase.sets.items():
@@ -179,11 +183,13 @@ class ReferenceSimulation(Simulation):
     def advance(self, steps: int, record: bool = False) -> None:
         phase, fault = self._phase(), None
         for _ in range(steps):
+            if phase.average and self.done == phase.averaged(self.done)[0]:
+                self.means = Means()
             self._step(phase)
             for name, probe in self.probes.items():
                 probe.observe(self.cells[name].spiking(), record)
             self.done += 1
-            if phase.average and self.done > phase.steps - phase.average_last:
+            if phase.average and self.done > phase.averaged(self.done - 1)[0]:
                 self.means.observe(self.cells, phase.average)
             fault = self._not_finite(phase)
             self.first_fault = self.first_fault or fault
@@ -191,10 +197,10 @@ class ReferenceSimulation(Simulation):
             raise self.first_fault or fault
 
     def _step(self, phase: Phase) -> None:
-        compat.set_clock(self.clock, phase.first + self.done)
-        self._set_shared(phase.shared.row(self.done))
+        compat.set_clock(self.clock, self.first + self.done)
+        self._set_shared(self.shared.row(self.done))
         for replayed in self.replayed.values():
-            replayed.send(phase.first + self.done)
+            replayed.send(self.first + self.done)
         values = [w for w in self.wirings.values() if w.projection.sends == "value"]
         pooled = [w for w in self.wirings.values() if w.projection.geometry.windows is not None]
         waiting = bool(values)
@@ -254,11 +260,11 @@ class ReferenceSimulation(Simulation):
         return None
 
     def leave(self) -> None:
-        self.ends[self._phase().name] = self._state()
+        name = self._phase().name
+        self.ends[name], self.clocks[name] = self._state(), self.first + self.done
 
     def learn(self, phase: str, every_step: bool = False) -> None:
-        planned = self._phase()
-        self._set_shared(planned.shared.row(max(self.done, 1) - 1))
+        self._set_shared(self.shared.row(max(self.done, 1) - 1))
         means = {} if every_step else self.means.means()
 
         def read(population: str, variable: str) -> NDArray[Any]:
@@ -278,7 +284,7 @@ class ReferenceSimulation(Simulation):
 
     def get(self, owner: str, variable: str) -> NDArray[Any]:
         if (owner, variable) in self.plan.shared:
-            row = self._phase().shared.row(max(self.done, 1) - 1)
+            row = self.shared.row(max(self.done, 1) - 1)
             return np.asarray(row[self.plan.shared.index((owner, variable))])
         return self._owners()[owner].read(variable)
 
