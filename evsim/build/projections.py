@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim import expressions, registry
+from evsim import expressions, registry, units
 from evsim.build.code import Block, SynapseCode
 from evsim.build.faults import Faults
 from evsim.build.plan import Pathway, Population, Projection
@@ -66,6 +66,7 @@ def build_projections(
         if declared.sends == "value":
             of = known[source][source_variable]
             wanted = tuple(a - b for a, b in zip(wanted, of, strict=True))
+            _check_sent_back(projections[name], at, wanted, known, faults)
         names = {"fan_in": float(geometry.fan_in)}
         text = declared.weights or DEFAULT_WEIGHTS
         try:
@@ -81,6 +82,28 @@ def build_projections(
                 network, at, projections[name], parameters[name], wanted, faults
             )
     return projections, parameters
+
+
+def _check_sent_back(
+    projection: Projection,
+    at: int,
+    weights: tuple[float, ...],
+    known: Mapping[str, Mapping[str, tuple[float, ...]]],
+    faults: Faults,
+) -> None:
+    """Refuse a symmetric projection of values whose weights fit to one direction only."""
+    variable = projection.feedback_variable
+    if variable is None:
+        return
+    back = known[projection.target][projection.source_variable]
+    arrives = tuple(a + b for a, b in zip(weights, back, strict=True))
+    if arrives != known[projection.source][variable]:
+        name, unit = f"{projection.source}.{variable}", units.describe
+        message = (
+            f"'{name}' is in {unit(known[projection.source][variable])}, but what comes back is in "
+            f"{unit(arrives)}."
+        )
+        faults.add(("projections", at, "symmetric"), message)
 
 
 def _normalised(

@@ -103,6 +103,9 @@ def _refuse(network: schema.Network, plan: Plan, faults: Faults) -> None:
         ):
             nothing = f"Projection '{projection.name}' sends values, but connects no neurons."
             faults.add(("projections", at), nothing, "leave it out")
+        if projection.sends == "value" and projection.symmetric:
+            both = "Values that are sent both ways cannot be written as a script yet."
+            faults.add(("projections", at, "symmetric"), both, "write two projections")
         if plan.projections[projection.name].geometry.windows is not None:
             largest = "Brian2 has no synapses of which the largest sum counts."
             faults.add(("projections", at, "pool"), largest, "pool by `average`")

@@ -85,19 +85,31 @@ def _target(faults: Faults, scope: Scope, path: Path, projection: Projection) ->
     if found is None:
         return None
     name, variable = found
-    declared = scope.variables.get(name, {}).get(variable)
     if faults.network.populations[name].values is not None:
         faults.add(place, f"Population '{name}' only holds values: nothing can arrive there.")
         return None
-    if declared is not None and declared.kind == "subexpression":
-        faults.add(place, f"'{projection.to}' follows from its equation: nothing can arrive there.")
-    elif declared is not None and "constant" in declared.flags:
-        faults.add(place, f"'{projection.to}' is constant: nothing can arrive there.")
-    elif declared is not None and "shared" in declared.flags:
-        faults.add(place, f"'{projection.to}' is shared, but each neuron receives its own sum.")
-    elif declared is not None and projection.sends == "value" and declared.kind != "parameter":
-        faults.add(place, f"'{projection.to}' has its own equation: a sum cannot be assigned.")
+    _receives(faults, scope, place, projection, name, variable)
     return name
+
+
+def _receives(
+    faults: Faults, scope: Scope, place: Path, projection: Projection, population: str, name: str
+) -> None:
+    """Refuse a variable that cannot take what arrives."""
+    declared = scope.variables.get(population, {}).get(name)
+    if declared is None:
+        return
+    if declared.kind == "subexpression":
+        why = "follows from its equation: nothing can arrive there."
+    elif "constant" in declared.flags:
+        why = "is constant: nothing can arrive there."
+    elif "shared" in declared.flags:
+        why = "is shared, but each neuron receives its own sum."
+    elif projection.sends == "value" and declared.kind != "parameter":
+        why = "has its own equation: a sum cannot be assigned."
+    else:
+        return
+    faults.add(place, f"'{population}.{name}' {why}")
 
 
 def _symmetric(
@@ -108,11 +120,13 @@ def _symmetric(
         message = f"Population '{source}' has no dynamics: nothing can feed back to it."
         faults.add(place, message, "leave `symmetric` out")
         return
+    sent = projection.from_.partition(".")[2]
     if projection.sends == "value":
-        message = "A symmetric projection sends spikes both ways, not values."
-        faults.add(place, message, "leave `symmetric` or `sends: value` out")
-        return
-    if not scope.spiking(target):
+        if target in scope.variables and sent not in scope.variables[target]:
+            message = f"Population '{target}' has no variable '{sent}' to send back."
+            faults.add(place, message, nearest(sent, scope.variables[target]))
+            return
+    elif not scope.spiking(target):
         message = f"Population '{target}' sends no spikes: nothing can feed back from it."
         faults.add(place, message, "give its neuron a `threshold`")
     variable = projection.feedback or projection.to.partition(".")[2]
@@ -121,6 +135,8 @@ def _symmetric(
         message = f"Feedback needs a variable '{variable}' in population '{source}'."
         hint = f"name one with `feedback`; {nearest(variable, scope.variables[source])}"
         faults.add(place, message, hint)
+        return
+    _receives(faults, scope, place, projection, source, variable)
 
 
 def _delays(faults: Faults, path: Path, projection: Projection) -> None:

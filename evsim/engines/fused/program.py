@@ -214,6 +214,7 @@ def is_static(plan: Plan, projection: Projection) -> bool:
         if p.sends == "spikes"
         for key in ((p.target, p.target_variable), (p.source, p.feedback_variable))
     }
+    changed |= {(p.source, p.feedback_variable) for p in plan.projections.values()}
     return target not in changed and all(
         plan.populations[p.source].neuron is None and (p.source, p.source_variable) not in changed
         for p in plan.projections.values()

@@ -307,10 +307,11 @@ class MaxKernel(ListKernel):
 
     def backward(self, out: Lines, send: Send) -> None:
         indent = out.indent
+        value = "" if send.values is None else f" * f[{send.values} + i]"
         with self.listings[1].loop(out, send.events, self.target, send.links) as (receiver, _):
             out.add(
                 f"if n[{send.pool[1]} + i] == links[{send.links + self.place} + q]:",
-                f"    f[{send.target} + {receiver}] += w[{send.table} + q]",
+                f"    f[{send.target} + {receiver}] += w[{send.table} + q]{value}",
             )
         out.indent = indent
 

@@ -186,6 +186,11 @@ class Wiring:
         values = self.source.read(self.projection.source_variable)[self.pre] * self.weights
         return np.bincount(self.post, values, self.target.population.size).astype(np.float64)
 
+    def sums_back(self) -> NDArray[np.float64]:
+        """Return the weighted sum of targets' values for every source neuron."""
+        values = self.target.read(self.projection.source_variable)[self.post] * self.weights
+        return np.bincount(self.pre, values, self.source.population.size).astype(np.float64)
+
 
 class MaxWiring(Wiring):
     """A projection of which each target neuron receives the largest of several sums in a step.
@@ -251,6 +256,11 @@ class MaxWiring(Wiring):
         sums = np.bincount(self.post * self._window + self._place, values, size)
         return self._largest(sums.astype(np.float64))
 
+    def sums_back(self) -> NDArray[np.float64]:
+        values = self.target.read(self.projection.source_variable)[self.post]
+        values = np.where(self._won(), values * self.weights, 0.0)
+        return np.bincount(self.pre, values, self.source.population.size).astype(np.float64)
+
     def counting(self) -> NDArray[np.float64]:
         return np.where(self._won(), self.coefficient, 0.0)
 
@@ -276,10 +286,15 @@ def make_wiring(
 
 def assign_sums(wirings: list[Wiring]) -> None:
     """Assign to every variable that receives values the sum over its projections."""
-    totals: dict[tuple[str, str], NDArray[np.float64]] = {}
+    totals: dict[tuple[Cells, str], NDArray[np.float64]] = {}
+
+    def add(cells: Cells, variable: str, sums: NDArray[np.float64]) -> None:
+        key = (cells, variable)
+        totals[key] = totals[key] + sums if key in totals else sums
+
     for wiring in wirings:
-        key = (wiring.projection.target, wiring.projection.target_variable)
-        totals[key] = totals[key] + wiring.sums() if key in totals else wiring.sums()
-    for wiring in wirings:
-        variable = wiring.projection.target_variable
-        wiring.target.write(variable, totals[wiring.projection.target, variable])
+        add(wiring.target, wiring.projection.target_variable, wiring.sums())
+        if wiring.projection.feedback_variable:
+            add(wiring.source, wiring.projection.feedback_variable, wiring.sums_back())
+    for (cells, variable), sums in totals.items():
+        cells.write(variable, sums)
