@@ -334,5 +334,5 @@ class _Trials(Samples):
     def size(self, split: str) -> int:
         return self.trials if split == "train" else 0
 
-    def inputs(self, split: str, index: int) -> dict[Key, NDArray[Any]]:
+    def inputs(self, split: str, index: int, epoch: int | None = None) -> dict[Key, NDArray[Any]]:
         return {key: values[index] for key, values in self.values.items()}

@@ -109,6 +109,11 @@ def functions(text: str) -> dict[str, int]:
     return found
 
 
+def is_random(text: str) -> bool:
+    """Return whether an expression draws random numbers."""
+    return not RANDOM.isdisjoint(functions(text))
+
+
 def check(text: str, functions: frozenset[str] = CODE_FUNCTIONS | RANDOM) -> None:
     """Refuse everything but numbers, names, operators and calls of `functions`.
 

@@ -206,8 +206,9 @@ def differences(parameters: Arrays, learned: list[str], *rest: object) -> Arrays
 def propagated(plan: Plan, program: Program, x: np.ndarray, y: np.ndarray) -> Arrays:
     """The mean of `g` over the samples, by parameter."""
     simulation = program.simulation()
-    for image, target in zip(x, y, strict=True):
-        simulation.begin({("image", "u"): image.ravel(), ("digit", "target"): target})
+    for trial, (image, target) in enumerate(zip(x, y, strict=True)):
+        inputs = {("image", "u"): image.ravel(), ("digit", "target"): target}
+        simulation.begin(inputs, trial)
         for name, phase in plan.phases.items():
             simulation.enter(name)
             simulation.advance(phase.steps)
@@ -222,9 +223,31 @@ def alike(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
     return float(np.vdot(one, other) / np.prod(lengths)), float(lengths[0] / lengths[1])
 
 
-def test_a_real_valued_network_follows_the_gradient() -> None:
+ONE_SIDED = (
+    REAL[: REAL.index("  phases:")]
+    .replace("model: contrast,", "model: contrast_one_sided,")
+    .replace("model: bias_contrast,", "model: bias_contrast_one_sided,")
+    .replace("beta: 0.01", "beta: BETA")
+    + """\
+  phases:
+    free: {steps: 300}
+    nudged: {steps: 300, from: free, set: {digit.nudge: beta}}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        REAL,
+        ONE_SIDED.replace("BETA", "0.0005"),
+        ONE_SIDED.replace("BETA", "0.0005*sign(rand() - 0.5)"),
+    ],
+    ids=["three phases", "one-sided", "random sign"],
+)
+def test_a_real_valued_network_follows_the_gradient(text: str) -> None:
     """Values are sent both ways."""
-    plan = build(parse_text(REAL))
+    plan = build(parse_text(text))
     program = engines.load("fused").compile(plan)
     parameters = {name: np.array(values) for name, values in plan.parameters.items()}
     x, y = samples((5, 5))

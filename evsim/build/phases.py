@@ -12,7 +12,7 @@ import numpy as np
 from evsim import expressions
 from evsim.build.faults import Faults
 from evsim.build.plan import Phase, Repeat
-from evsim.build.shared import PIECE, SharedInputs, constant_values
+from evsim.build.shared import PIECE, SharedInputs, constant_value, constant_values
 from evsim.expressions import ExpressionError
 from evsim.spec import schema
 
@@ -72,6 +72,7 @@ class _Maker:
             dt=network.dt,
             constants={name: phase.set.get(name, text) for name, text in constants.items()},
             columns=tuple(_column(phase, column, self.variables) for column in columns),
+            seed=network.seed,
         )
         settle = network.protocol.settle
         sets: Mapping[Column, float] = {}
@@ -153,7 +154,7 @@ def phase_steps(phase: schema.Phase, dt: float) -> int:
 
 def constant_dimensions(network: schema.Network) -> dict[str, tuple[float, ...]]:
     """Return the dimensions of every protocol constant, and of `k`."""
-    values = constant_values(network.protocol.constants, network.dt, 0, 1)
+    values = constant_values(network.protocol.constants, network.dt, 0, 1, network.seed)
     dimensionless = (0.0,) * 7
     return {
         name: getattr(value, "dimensions", dimensionless)
@@ -177,7 +178,7 @@ def _sets(
 ) -> dict[Column, float]:
     """Values for per-neuron variables, set once at the phase's start."""
     found: dict[Column, float] = {}
-    values = constant_values(shared.constants, shared.dt, shared.first, 1)
+    values = constant_values(shared.constants, shared.dt, shared.first, 1, shared.seed)
     for key, text in phase.set.items():
         population, _, variable = key.partition(".")
         if variable and (population, variable) not in columns:
@@ -204,10 +205,10 @@ def _locate(
     """Note which expression of a phase has no value, and in which step from `begin` on."""
     settings = network.protocol.phases[name].set
     for step in range(begin, shared.steps):
-        values = constant_values({}, shared.dt, shared.first + step, 1)
+        values = constant_values({}, shared.dt, shared.first + step, 1, shared.seed)
         for key, text in {**shared.constants, **settings}.items():
             try:
-                values[key] = expressions.evaluate_quantity(text, values)
+                values[key] = constant_value(key, text, values, shared.seed)
             except ExpressionError as error:
                 inside = ("phases", name, "set") if key in settings else ("constants",)
                 faults.add(

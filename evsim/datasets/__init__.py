@@ -1,10 +1,13 @@
 """Data sets: one a file, each file named as users write it under `data: {name: ...}`."""
 
+from evsim.datasets._augmentation import Augmentation
 from evsim.datasets._fields import FieldText, read_field
 from evsim.datasets._open import Entry, get, listing, open_dataset
-from evsim.datasets.base import Dataset, SplitData
+from evsim.datasets.base import Change, Dataset, SplitData, unchanged
 
 __all__ = [
+    "Augmentation",
+    "Change",
     "Dataset",
     "Entry",
     "FieldText",
@@ -13,4 +16,5 @@ __all__ = [
     "listing",
     "open_dataset",
     "read_field",
+    "unchanged",
 ]

@@ -7,7 +7,7 @@ means the same samples on every machine and at every time.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,6 +105,14 @@ class Dataset:
         return np.asarray(sample / sample.dtype.type(255) if scaled else sample)
 
 
+Change = Callable[[str, NDArray[Any]], NDArray[Any]]
+
+
+def unchanged(field: str, sample: NDArray[Any]) -> NDArray[Any]:
+    """Return a sample of a field as it is."""
+    return sample
+
+
 @dataclass(frozen=True)
 class SplitData:
     """A data set with its samples divided.
@@ -166,12 +174,22 @@ class SplitData:
             ) from None
 
     def values(
-        self, split: str, index: int, text: str, size: int, dtype: DTypeLike
+        self,
+        split: str,
+        index: int,
+        text: str,
+        size: int,
+        dtype: DTypeLike,
+        change: Change = unchanged,
     ) -> NDArray[Any]:
         """Return what an entry of `data.fields` gives a variable of `size` values.
 
         A field alone is taken as `dtype`; expressions are evaluated in double precision, and in
         them a field of one value a sample counts for all neurons.
+
+        Parameters
+        ----------
+        change : what becomes of a sample of a field, by the field's name, before anything else.
 
         Returns
         -------
@@ -188,9 +206,9 @@ class SplitData:
             return self._one_hot(text, label, size)
 
         if found.plain and found.numbers:
-            return self._numbers(split, index, text.strip(), size, dtype).reshape(-1)
+            return self._numbers(split, index, text.strip(), size, dtype, change).reshape(-1)
         names = {
-            field: self._numbers(split, index, field, size, np.float64, spread=True)
+            field: self._numbers(split, index, field, size, np.float64, change, spread=True)
             for field in found.numbers
         }
         names |= {
@@ -215,10 +233,11 @@ class SplitData:
         field: str,
         size: int,
         dtype: DTypeLike,
+        change: Change,
         spread: bool = False,
     ) -> NDArray[Any]:
         """Return a sample, (value,); (), where it is one value and `spread` allows it."""
-        sample = self.sample(split, index, field, dtype)
+        sample = change(field, self.sample(split, index, field, dtype))
         if spread and sample.ndim == 0:
             return sample
         if sample.size != size:

@@ -10,7 +10,7 @@ from typing import Any
 import brian2
 from numpy.typing import NDArray
 
-from evsim import units
+from evsim import syntax, units
 from evsim.build import brian2_compat as compat
 from evsim.build.faults import Faults
 from evsim.build.plan import Plan
@@ -82,6 +82,10 @@ def brian2_script(network: schema.Network, plan: Plan, inputs: Inputs) -> Script
 
 def _refuse(network: schema.Network, plan: Plan, faults: Faults) -> None:
     """Note what Brian2 has no words for."""
+    for name, text in network.protocol.constants.items():
+        if syntax.is_random(text):
+            drawn = f"Constant '{name}' is drawn in each trial, which a script has no words for."
+            faults.add(("protocol", "constants", name), drawn, "give it a value")
     message = "Code calls binomial(n, p); Brian2 by itself knows a fixed n and p only."
     for name, population in plan.populations.items():
         code = population.neuron

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim.build.plan import Plan
-from evsim.datasets import SplitData, read_field
+from evsim.datasets import Augmentation, Change, SplitData, read_field, unchanged
 from evsim.errors import DataError
 from evsim.orchestrator.trial import Readout
 from evsim.spec.schema import Network
+from evsim.streams import generator
 
 SPLITS = ("train", "validation", "test")
 
@@ -21,6 +22,11 @@ class Samples:
 
     def __init__(self, network: Network, plan: Plan, data: SplitData | None):
         self.network, self.plan, self.data = network, plan, data
+        changed = network.data.augment if network.data else {}
+        self.augment = {
+            field: Augmentation(change.shift, change.flip == "horizontal")
+            for field, change in changed.items()
+        }
 
     def size(self, split: str) -> int:
         """Return the number of samples of a split."""
@@ -38,7 +44,7 @@ class Samples:
         for split in SPLITS:
             if self.size(split):
                 self._check_spikes(split)
-                self.inputs(split, 0)
+                self.inputs(split, 0, epoch=0)
                 self._check_classes(split)
 
     def _check_spikes(self, split: str) -> None:
@@ -96,13 +102,36 @@ class Samples:
             return -1
         return int(self.data.sample(split, index, readout.label, np.int64))
 
-    def inputs(self, split: str, index: int) -> dict[tuple[str, str], NDArray[Any]]:
-        """Return what a sample sets, see `Simulation.begin`; (1,) for a shared variable."""
+    def inputs(
+        self, split: str, index: int, epoch: int | None = None
+    ) -> dict[tuple[str, str], NDArray[Any]]:
+        """Return what a sample sets, see `Simulation.begin`; (1,) for a shared variable.
+
+        Parameters
+        ----------
+        epoch : what changes of images depend on besides the sample; None where there are none.
+        """
         if self.data is None:
             return {}
-        return {key: self._input(split, index, *key) for key in self.plan.inputs}
+        change = unchanged if epoch is None else self._change(split, index, epoch)
+        return {key: self._input(split, index, *key, change) for key in self.plan.inputs}
 
-    def _input(self, split: str, index: int, name: str, variable: str) -> NDArray[Any]:
+    def _change(self, split: str, index: int, epoch: int) -> Change:
+        """Return how the fields of a sample are changed in an epoch."""
+
+        def change(field: str, sample: NDArray[Any]) -> NDArray[Any]:
+            if field not in self.augment:
+                return sample
+            if sample.ndim < 2:
+                raise DataError(f"Field '{field}' holds no images, which have rows and columns.")
+            draw = generator(self.plan.seed, "augment", field, split, epoch, index)
+            return self.augment[field].apply(sample, draw)
+
+        return change
+
+    def _input(
+        self, split: str, index: int, name: str, variable: str, change: Change
+    ) -> NDArray[Any]:
         assert self.data is not None and self.network.data is not None
         text, population = (
             self.network.data.fields[f"{name}.{variable}"],
@@ -110,7 +139,7 @@ class Samples:
         )
         if population.replay is None:
             size = self._size(name, variable)
-            return self.data.values(split, index, text, size, self.plan.dtype)
+            return self.data.values(split, index, text, size, self.plan.dtype, change)
         period = population.replay.period
         return self.data.spikes(split, index, text.strip(), population.size, self.plan.dt, period)
 

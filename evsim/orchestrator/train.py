@@ -224,6 +224,7 @@ class Run:
     def _tasks(
         self, this: Pass, order: NDArray[np.int64], indices: Sequence[int], kept: Values
     ) -> Iterator[Task]:
+        changes = self.position.epoch if this.learn else None
         for index in indices:
             sample = int(order[index])
             yield Task(
@@ -232,7 +233,7 @@ class Run:
                 index=index,
                 sample=sample,
                 label=self.samples.label(this.split, sample),
-                inputs={**kept, **self.samples.inputs(this.split, sample)},
+                inputs={**kept, **self.samples.inputs(this.split, sample, changes)},
             )
 
     def _batch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from types import ModuleType
 
 import numpy as np
@@ -45,6 +46,23 @@ def check_data(faults: Faults, scope: Scope) -> None:
                 _check_value(faults, scope, fields, getattr(module, "FIELDS", {}), *found)
         except ExpressionError as error:
             faults.inside(place, text, error)
+    _check_augment(faults, data, getattr(module, "FIELDS", {}))
+
+
+def _check_augment(faults: Faults, data: Data, known: Shapes) -> None:
+    """Refuse changes of fields that set nothing or hold no images."""
+    used: set[str] = set()
+    for text in data.fields.values():
+        with suppress(ExpressionError):  # Noted already.
+            used |= read_field(text).numbers.keys()
+    for field in data.augment:
+        path: Path = ("data", "augment", field)
+        if field not in used:
+            message = f"Field '{field}' sets nothing."
+            faults.add(path, message, nearest(field, used), key=True)
+        elif len(known.get(field, (1, 1))) < 2:
+            message = f"Field '{field}' holds no images, which have rows and columns."
+            faults.add(path, message, key=True)
 
 
 def _replays(network: Network, key: str) -> bool:

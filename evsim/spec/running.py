@@ -19,6 +19,7 @@ from evsim.spec.schema import Network, Phase, Split
 from evsim.spec.source import Path
 from evsim.spec.trials import check_constants, check_keep, check_repeat
 from evsim.spec.types import MAX_STEPS
+from evsim.syntax import is_random
 from evsim.units import Measure
 
 SECOND = units.dimensions("second")
@@ -66,7 +67,7 @@ def _constants(faults: Faults, scope: Scope) -> dict[str, Any]:
         if meaning:
             message = f"Constant '{name}' would hide {meaning}."
             faults.add(path, message, "choose another name", key=True)
-        found = _evaluate(faults, path, text, values, set(constants))
+        found = _evaluate(faults, path, text, values, set(constants), np.random.default_rng(0))
         values[name] = found if found is not None else 1.0
     return values
 
@@ -89,7 +90,12 @@ def _meaning(faults: Faults, scope: Scope, name: str) -> str | None:
 
 
 def _evaluate(
-    faults: Faults, path: Path, text: str, values: dict[str, Any], later: Collection[str] = ()
+    faults: Faults,
+    path: Path,
+    text: str,
+    values: dict[str, Any],
+    later: Collection[str] = (),
+    generator: np.random.Generator | None = None,
 ) -> Measure | None:
     try:
         used = expressions.names(text)
@@ -97,7 +103,7 @@ def _evaluate(
             if name in later and name not in values:
                 message = f"'{name}' is not defined before this line"
                 raise ExpressionError(message, column, hint="constants use those above them")
-        return expressions.evaluate_quantity(text, values)
+        return expressions.evaluate_quantity(text, values, generator=generator)
     except ExpressionError as error:
         faults.inside(path, text, error)
     return None
@@ -153,16 +159,20 @@ def _check_set(
         _require(faults, path, text, found, _dimensions(declared.unit_text))
     if "shared" not in declared.flags and found is not None and _varies(text, constants):
         hint = f"declare '{reference[1]}' with the flag (shared)"
-        message = f"'{text}' changes from step to step, but '{key}' is set once."
+        message = f"'{text}' is not the same in every step and trial, but '{key}' is set once."
         faults.add(path, message, hint)
 
 
 def _varies(text: str, constants: dict[str, str]) -> bool:
-    """Return whether an expression depends on the step, directly or through constants."""
+    """Return whether an expression depends on step or trial, directly or through constants."""
     names = set(expressions.names(text))
-    return bool(names & {"k", "t"}) or any(
-        _varies(constants[name], {n: c for n, c in constants.items() if n != name})
-        for name in names & set(constants)
+    return (
+        bool(names & {"k", "t"})
+        or is_random(text)
+        or any(
+            _varies(constants[name], {n: c for n, c in constants.items() if n != name})
+            for name in names & set(constants)
+        )
     )
 
 

@@ -33,11 +33,22 @@ class Split(Section):
     test: Natural | None = None
 
 
+class Augment(Section):
+    """How the images of a field are changed in trials that learn, anew in every epoch.
+
+    `shift` is the largest shift in pixels, drawn for rows and for columns; `flip` mirrors half of
+    the images.
+    """
+
+    shift: Annotated[int, Field(ge=0, le=1000)] = 0
+    flip: Literal["none", "horizontal"] = "none"
+
+
 class Data(Section):
     """Where trials come from: a data set and the variables that its fields set.
 
     `fields` maps `population.variable` to a field of the data set, `one_hot(field)`, or an
-    expression over both with units.
+    expression over both with units; `augment` maps fields to changes of their images.
     """
 
     name: str
@@ -45,6 +56,7 @@ class Data(Section):
     path: str | None = None
     split: Split = Split()
     fields: dict[str, Expression]
+    augment: dict[str, Augment] = {}
 
 
 def _check_table(value: Any) -> Any:

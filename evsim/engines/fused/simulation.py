@@ -100,7 +100,7 @@ class FusedSimulation(Simulation):
         self.phase = self.plan.phases[phase].variant(self.learns, attempt)
         start = self.phase.start
         self.first, self.done = self.phase.first if start is None else self.clocks[start], 0
-        self.shared = self.phase.shared.starting(self.first)
+        self.shared = self.phase.shared.at(self.first, int(self.draw[0]))
         self._restore(self.phase)
         self.means[:] = 0
 

@@ -170,7 +170,7 @@ class ReferenceSimulation(Simulation):
         self.phase = self.plan.phases[phase].variant(self.learns, attempt)
         start = self.phase.start
         self.first, self.done = self.phase.first if start is None else self.clocks[start], 0
-        self.shared = self.phase.shared.starting(self.first)
+        self.shared = self.phase.shared.at(self.first, self.trial)
         self.means, self.first_fault = Means(), None
         for name, state in self.ends[self.phase.start or ""].items():
             self._owners()[name].restore(state)
