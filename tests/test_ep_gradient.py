@@ -6,7 +6,7 @@ differences of fixed points that NumPy solves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -188,7 +188,9 @@ def error(parameters: Mapping[str, np.ndarray], x: np.ndarray, y: np.ndarray, co
     return float(0.5 * np.sum((y - digit) ** 2) / len(x))
 
 
-def differences(parameters: Arrays, learned: list[str], *rest: object) -> Arrays:
+def differences(
+    parameters: Arrays, learned: list[str], *rest: object, of: Callable[..., float] = error
+) -> Arrays:
     """Central differences of the error, by parameter."""
     found = {}
     for name in learned:
@@ -198,7 +200,7 @@ def differences(parameters: Arrays, learned: list[str], *rest: object) -> Arrays
             for step in (1e-5, -1e-5):
                 moved = parameters[name].copy()
                 moved[place] += step
-                sides.append(error(parameters | {name: moved}, *rest))  # type: ignore[arg-type]
+                sides.append(of(parameters | {name: moved}, *rest))
             found[name][place] = (sides[0] - sides[1]) / 2e-5
     return found
 
@@ -253,6 +255,49 @@ def test_a_real_valued_network_follows_the_gradient(text: str) -> None:
     x, y = samples((5, 5))
     found = propagated(plan, program, x, y)
     slope = differences(parameters, list(plan.rules), x, y, False)
+    for name in plan.rules:
+        cosine, ratio = alike(found[name], -slope[name])
+        assert cosine > 0.999, name
+        assert ratio == pytest.approx(1, abs=0.01), name
+
+
+CROSS = (
+    REAL.replace("beta: 0.01", "beta: 0.001")
+    .replace(
+        "  digit: {shape: [3], neuron: unit, init: {bias: 0.4},",
+        "  digit: {shape: [3], neuron: shares, init: {bias: 0.2*i},",
+    )
+    .replace("neurons:\n", "neurons:\n  shares: {model: softmax}\n")
+    .replace(
+        "plasticity:",
+        "  - {name: sum, from: digit.score, to: digit.total, kind: dense, "
+        "sends: value, weights: 1}\n"
+        "plasticity:",
+    )
+)
+
+
+def cross_entropy(parameters: Mapping[str, np.ndarray], x: np.ndarray, y: np.ndarray) -> float:
+    """Mean over samples, where the output does not act on the layers before it."""
+    drive = x.reshape(len(x), -1) @ conv_matrix(parameters["k"], (1, 5, 5))
+    drive = drive + np.repeat(parameters["first.bias"], 4)
+    first, second = np.zeros((len(x), 8)), np.zeros((len(x), 4))
+    for _ in range(100):
+        first, second = (
+            np.clip(drive + second @ parameters["in"].T, 0, 1),
+            np.clip(first @ parameters["in"] + parameters["second.bias"], 0, 1),
+        )
+    scores = np.exp(second @ parameters["out"] + parameters["digit.bias"])
+    return float(-np.log((y * scores).sum(1) / scores.sum(1)).mean())
+
+
+def test_shares_of_one_follow_the_gradient_of_cross_entropy() -> None:
+    plan = build(parse_text(CROSS))
+    program = engines.load("fused").compile(plan)
+    parameters = {name: np.array(values) for name, values in plan.parameters.items()}
+    x, y = samples((5, 5))
+    found = propagated(plan, program, x, y)
+    slope = differences(parameters, list(plan.rules), x, y, of=cross_entropy)
     for name in plan.rules:
         cosine, ratio = alike(found[name], -slope[name])
         assert cosine > 0.999, name

@@ -22,6 +22,9 @@ from evsim.spec import schema
 LONGEST = 1000
 """Steps of one call to an engine at most, so that a run can be stopped."""
 
+SMALLEST = 1e-30
+"""Share of which cross-entropy takes the logarithm where there is none."""
+
 SPLITS = ("train", "validation", "test")
 
 STOPPED = "Stopped; everything up to the last whole batch is saved."
@@ -34,11 +37,13 @@ class Readout:
     Attributes
     ----------
     variable : the largest of it at a phase's end says the class; "" where spikes in the phase vote.
+    loss : "squared" or "cross_entropy", see `evsim.spec.schema.Readout`.
     """
 
     population: str
     variable: str
     after: str
+    loss: str = "squared"
 
     @classmethod
     def of(cls, readout: schema.Readout) -> Readout:
@@ -47,7 +52,7 @@ class Readout:
             r"\s*(?:argmax\(\s*(\w+)\.(\w+)\s*\)|vote\(\s*(\w+)\s*\))\s*", readout.predict
         )
         assert found is not None, "checked with the file"
-        return cls(found[1] or found[3], found[2] or "", readout.after)
+        return cls(found[1] or found[3], found[2] or "", readout.after, readout.loss)
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class Outcome:
 
     Attributes
     ----------
-    loss : half the squared distance of the readout from the one-hot label; NaN without one.
+    loss : of the readout, see `evsim.spec.schema.Readout`; NaN without a label.
     spikes : population -> spikes sent in all phases.
     steps, planned : of all phases, in all attempts; had no phase ended early.
     kept : value at the trial's end of everything that carries over, where the trial learns.
@@ -312,10 +317,11 @@ def _pauses(
 
 def _read(simulation: Simulation, readout: Readout, label: int) -> tuple[int, float]:
     values = np.asarray(simulation.get(readout.population, readout.variable), np.float64)
-    target = np.zeros(values.size)
-    if label >= 0:
+    loss = float("nan")
+    if label >= 0 and readout.loss == "cross_entropy":
+        loss = -float(np.log(max(values[label], SMALLEST)))
+    elif label >= 0:
+        target = np.zeros(values.size)
         target[label] = 1
         loss = float(0.5 * np.sum((target - values) ** 2))
-    else:
-        loss = float("nan")
     return int(np.argmax(values)), loss

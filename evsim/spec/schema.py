@@ -297,12 +297,17 @@ class Protocol(Section):
 
 
 class Readout(Section):
-    """How a trial's prediction is read and compared with its label."""
+    """How a trial's prediction is read and compared with its label.
+
+    `loss` is half the squared distance of the read variable from the one-hot label, or minus the
+    logarithm of its value for the label, where it is a share of one.
+    """
 
     predict: str
     after: str
     label: str
     over: Count | None = None
+    loss: Literal["squared", "cross_entropy"] = "squared"
     metrics: tuple[Literal["error", "loss"], ...] = ("error",)
 
 
