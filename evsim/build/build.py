@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim import expressions, models
+from evsim import models
 from evsim.build import brian2_compat as compat
 from evsim.build.arrays import check_columns, digests, read_arrays
 from evsim.build.code import SynapseCode, TimedValues
@@ -23,8 +23,8 @@ from evsim.build.populations import build_population, capture_blocks, mark_writt
 from evsim.build.projections import build_projections
 from evsim.build.replay import build_replay
 from evsim.build.rules import build_rules
+from evsim.build.storage import build_storage
 from evsim.build.synapses import name_weight, synapse_code
-from evsim.build.weights import round_to_grid
 from evsim.spec import schema
 
 
@@ -77,11 +77,7 @@ def build(network: schema.Network, beside: Path | None = None) -> Plan:
         for variable in declared.learn:
             parameters[f"{name}.{variable}"] = _learned(network, populations[name], variable)
     columns = _columns(network, populations, dimensions)
-    grid = (
-        expressions.evaluate_quantity(network.weights.grid, {}).value
-        if (network.weights.grid is not None)
-        else None
-    )
+    storage = build_storage(network, parameters)
     variables = {name: population.variables for name, population in populations.items()}
     phases = build_phases(network, columns, variables, faults)
     faults.check()
@@ -102,8 +98,11 @@ def build(network: schema.Network, beside: Path | None = None) -> Plan:
         phases=phases,
         shared=columns,
         inputs=inputs,
-        parameters={k: round_to_grid(v, grid).astype(dtype) for k, v in parameters.items()},
-        weight_grid=grid,
+        parameters={
+            name: storage[name].write(values, 0).astype(dtype)
+            for name, values in parameters.items()
+        },
+        storage=storage,
         fingerprint=_fingerprint(network, populations, arrays),
         constants=dimensions,
         kept=tuple((k.partition(".")[0], k.partition(".")[2]) for k in network.protocol.keep),

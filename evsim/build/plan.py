@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from evsim.build.code import Block, NeuronCode, SynapseCode, TimedValues, Variable
 from evsim.build.shared import SharedInputs
+from evsim.build.storage import Storage
 from evsim.projections.base import Geometry
 
 FloatArray = NDArray[np.floating[Any]]
@@ -239,6 +240,7 @@ class Plan:
         their
         geometry's `weight_shape`, learned variables by `population.variable`, with one value a
         channel or one in all where shared.
+    storage : parameter -> what storing it does to its values.
     fingerprint : hash of everything that decides the numbers.
     """
 
@@ -254,7 +256,7 @@ class Plan:
     shared: tuple[tuple[str, str], ...]
     inputs: tuple[tuple[str, str], ...]
     parameters: Mapping[str, FloatArray]
-    weight_grid: float | None
+    storage: Mapping[str, Storage]
     fingerprint: str
     constants: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     kept: tuple[tuple[str, str], ...] = ()

@@ -122,7 +122,7 @@ def build_script(
         shared=(),
         inputs=tuple(varied),
         parameters={},
-        weight_grid=None,
+        storage={},
         fingerprint=_fingerprint(blocks, populations, projections, seed, precision, first),
     )
 

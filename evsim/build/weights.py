@@ -42,11 +42,6 @@ def draw(
     return np.array(np.broadcast_to(found.value, shape), dtype=np.float64)
 
 
-def round_to_grid(values: NDArray[Any], grid: float | None) -> NDArray[Any]:
-    """Round to multiples of `grid`, half to even; None leaves the values alone."""
-    return values if grid is None else (np.rint(values / grid) * grid).astype(values.dtype)
-
-
 def normalise(
     weights: NDArray[Any], post: NDArray[np.int64], size: int, total: float
 ) -> NDArray[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim.build.plan import Plan, Projection, Rule
-from evsim.build.weights import normalise, round_to_grid
+from evsim.build.weights import normalise
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
@@ -54,7 +54,7 @@ class Optimiser:
             projection = self.plan.projections.get(name)
             if projection is not None and projection.normalise is not None:
                 moved = self._normalised(projection, moved)
-            self.parameters[name] = round_to_grid(moved, self.plan.weight_grid)
+            self.parameters[name] = self.plan.storage[name].write(moved, self.updates)
 
     def _normalised(self, projection: Projection, weights: NDArray[Any]) -> NDArray[Any]:
         total, synapses = projection.normalise, projection.geometry.synapses()

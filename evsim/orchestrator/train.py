@@ -123,7 +123,7 @@ class Run:
         RunError : a state is not finite.
         """
         rows = []
-        self.program.load(self.optimiser.parameters)
+        self._load(self.optimiser.parameters)
         for _ in range(self.threads):
             self.idle.put(self.program.simulation())
         with ThreadPoolExecutor(self.threads) as pool:
@@ -143,6 +143,13 @@ class Run:
     def parameters(self) -> dict[str, NDArray[Any]]:
         """Return all parameters as they are now."""
         return {**self.optimiser.parameters, **self.kept.parameters()}
+
+    def _load(self, parameters: Mapping[str, NDArray[Any]]) -> None:
+        """Give the engine parameters as they act."""
+        stored = self.plan.storage
+        self.program.load(
+            {n: stored[n].acting(v) if n in stored else v for n, v in parameters.items()}
+        )
 
     def save(self) -> None:
         """Commit the recording and write a checkpoint."""
@@ -165,7 +172,7 @@ class Run:
         tally = Tally(**self.position.tally)
         settle = self.network.protocol.settle
         begun = time.perf_counter()
-        self.program.load(self.parameters())
+        self._load(self.parameters())
         while self.position.done < len(order):
             done = self.position.done
             batch = range(done, min(done + this.batch, len(order)))
@@ -178,7 +185,7 @@ class Run:
             if gradient is not None:
                 mean = self.program.gradients(gradient / len(batch))
                 self.optimiser.update(mean, epoch)
-                self.program.load(self.optimiser.parameters)
+                self._load(self.optimiser.parameters)
             if this.learn:
                 self.kept.update([outcome.kept for outcome in outcomes])
             for outcome in outcomes:

@@ -10,10 +10,10 @@ from evsim.spec.neurons import check_neurons
 from evsim.spec.plasticity import check_plasticity
 from evsim.spec.populations import check_populations
 from evsim.spec.running import (
-    check_grid,
     check_protocol,
     check_readout,
     check_record,
+    check_weights,
 )
 from evsim.spec.schema import Network
 from evsim.spec.wiring import check_projections
@@ -28,7 +28,7 @@ def check(network: Network) -> list[Fault]:
     check_populations(faults, scope)
     check_projections(faults, scope)
     check_plasticity(faults, scope)
-    check_grid(faults)
+    check_weights(faults)
     check_protocol(faults, scope)
     check_readout(faults, scope)
     check_record(faults, scope)

@@ -364,9 +364,26 @@ def _check_names(
             faults.unknown((*path, index), what, name, known)
 
 
-def check_grid(faults: Faults) -> None:
-    """Check `weights.grid`."""
-    text = faults.network.weights.grid
+def check_weights(faults: Faults) -> None:
+    """Check `weights`."""
+    weights = faults.network.weights
+    if weights.range and weights.bits and weights.grid is not None:
+        message = "The range follows from `bits` and `grid`."
+        faults.add(("weights", "range"), message, "leave one of the three out", key=True)
+    if weights.rounding == "stochastic" and weights.bits is None and weights.grid is None:
+        message = "Nothing is rounded."
+        faults.add(("weights", "rounding"), message, "give `bits` or a `grid`", key=True)
+    changed = {"bits", "range", "noise", "mismatch"} & weights.model_fields_set
+    for projection in faults.network.projections:
+        rule = faults.network.plasticity.get(projection.learn or "")
+        if changed and rule is not None and rule.update is None:
+            message = (
+                f"Weights of '{projection.name}' change at spikes and not by updates: `weights` "
+                "says nothing of them."
+            )
+            faults.add(("weights", min(changed)), message, "leave it out", key=True)
+            break
+    text = weights.grid
     if text is None:
         return
     path: Path = ("weights", "grid")

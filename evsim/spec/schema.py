@@ -375,9 +375,21 @@ class Record(Section):
 
 
 class Weights(Section):
-    """What storage does to every weight: `grid` rounds to multiples of it after each update."""
+    """What a chip's memory does to weights whenever they are written.
+
+    `grid` rounds every parameter to multiples of it. The rest concerns weights of projections:
+    `bits` stores signed numbers of so many, up to `range` times the largest initial weight of the
+    projection, or up to what `grid` gives; `noise` is the standard deviation of an error of
+    writing, as a share of the largest weight; `mismatch` that of fixed factors around 1 by which
+    weights act; `rounding` says how updates smaller than a step count.
+    """
 
     grid: Expression | None = None
+    bits: Annotated[int, Field(ge=2, le=32)] | None = None
+    range: Annotated[float, Field(gt=0)] | None = None
+    rounding: Literal["nearest", "stochastic"] = "nearest"
+    noise: Annotated[float, Field(ge=0, le=1)] = 0.0
+    mismatch: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class Network(Section):

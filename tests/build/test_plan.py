@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from evsim.build.build import build
-from evsim.build.weights import gather, round_to_grid, spread
+from evsim.build.storage import Storage
+from evsim.build.weights import gather, spread
 from evsim.spec.parse import parse_text
 from evsim.streams import generator
 
@@ -183,6 +184,5 @@ def test_gathering_is_the_adjoint_of_spreading(share):
 
 
 def test_rounding_goes_to_even_multiples():
-    np.testing.assert_array_equal(
-        round_to_grid(np.array([0.125, 0.375, -0.2]), 0.25), [0, 0.5, -0.25]
-    )
+    rounded = Storage(0, "w", 0.25).write(np.array([0.125, 0.375, -0.2]), 1)
+    np.testing.assert_array_equal(rounded, [0, 0.5, -0.25])

@@ -6,7 +6,6 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from evsim.build.build import build
-from evsim.build.weights import round_to_grid
 from evsim.engines.fused import engine as fused
 from evsim.engines.reference import engine as reference
 from evsim.engines.reference.engine import ReferenceSimulation
@@ -152,7 +151,7 @@ def test_updates_on_a_grid_keep_training_equal(pair, geometry_fused, geometry_re
                 run_trial(simulation, plan, trial)
             gradient = take_gradients(program, simulation)
             moved = {n: parameters[n] + 0.05 * g for n, g in gradient.items()}
-            updated.append({n: round_to_grid(v, plan.weight_grid) for n, v in moved.items()})
+            updated.append({n: plan.storage[n].write(v, 1) for n, v in moved.items()})
         assert_same(*updated)
         assert any((updated[0][n] != parameters[n]).any() for n in updated[0])
         parameters = {**parameters, **updated[0]}

@@ -1,0 +1,102 @@
+"""What storing parameters does to them: steps, range, and noise of weights as on a chip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim import expressions
+from evsim.spec import schema
+from evsim.streams import generator
+
+RANGE = 4.0
+"""Largest weight where nothing says it, in multiples of the largest initial one."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The place where one parameter is kept.
+
+    Attributes
+    ----------
+    seed, name : what random numbers depend on, besides the number of the update.
+    step : distance of two values that can be stored, None where any can.
+    largest : size of the largest value.
+    stochastic : whether a value between two steps is rounded to either, the nearer the likelier,
+        instead of to the nearest, so that small updates count on average.
+    noise : standard deviation of what is stored from what was meant, in units of the parameter.
+    mismatch : standard deviation of the factors by which values act more or less than they are.
+    """
+
+    seed: int
+    name: str
+    step: float | None = None
+    largest: float = np.inf
+    stochastic: bool = False
+    noise: float = 0.0
+    mismatch: float = 0.0
+
+    def write(self, values: NDArray[Any], update: int) -> NDArray[Any]:
+        """Return what is stored where `values` are written as update number `update` (0: first).
+
+        Values already stored stay as they are where nothing is random.
+        """
+        written = np.clip(values, -self.largest, self.largest)
+        if self.step is not None:
+            places = written / self.step
+            if self.stochastic and update:
+                below = np.floor(places)
+                draw = generator(self.seed, "rounding", self.name, update).random(places.shape)
+                places = below + (draw < places - below)
+            written = np.rint(places) * self.step
+        if self.noise:
+            draw = generator(self.seed, "writing", self.name, update).standard_normal(values.shape)
+            written = np.clip(written + self.noise * draw, -self.largest, self.largest)
+        return np.asarray(written, values.dtype)
+
+    def acting(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the values as neurons feel them."""
+        if not self.mismatch:
+            return values
+        factors = generator(self.seed, "mismatch", self.name).standard_normal(values.shape)
+        return np.asarray(values * (1 + self.mismatch * factors), values.dtype)
+
+
+def build_storage(
+    network: schema.Network, parameters: Mapping[str, NDArray[Any]]
+) -> dict[str, Storage]:
+    """Return where every parameter is stored; `grid` concerns all, the rest projections' weights.
+
+    Parameters
+    ----------
+    parameters : initial values.
+    """
+    wanted = network.weights
+    grid = None
+    if wanted.grid is not None:
+        grid = float(expressions.evaluate_quantity(wanted.grid, {}).value)
+    found = {}
+    for name, values in parameters.items():
+        found[name] = Storage(network.seed, name, grid)
+        if name not in {projection.name for projection in network.projections}:
+            continue
+        steps = 2 ** (wanted.bits - 1) - 1 if wanted.bits else 0
+        largest = np.inf
+        if grid is not None and steps:
+            largest = grid * steps
+        elif steps or wanted.range or wanted.noise:
+            largest = (wanted.range or RANGE) * float(np.max(np.abs(values), initial=0.0))
+        found[name] = Storage(
+            seed=network.seed,
+            name=name,
+            step=largest / steps if steps and grid is None else grid,
+            largest=largest,
+            stochastic=wanted.rounding == "stochastic",
+            noise=wanted.noise * largest if wanted.noise else 0.0,
+            mismatch=wanted.mismatch,
+        )
+    return found
