@@ -116,13 +116,13 @@ class Lines(Quiet):
         if time.monotonic() - self.printed >= PLAIN_INTERVAL:
             self.printed = time.monotonic()
             shown = f"epoch {epoch + 1} {split} {done}/{total} {_status(error, self.pace)}"
-            self.note(f"{shown}, {_duration(self.pace.remaining())} left")
+            self.note(f"{shown}, {duration(self.pace.remaining())} left")
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         print(format_row(row), flush=True)
 
     def finished(self, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:
-        self.note(f"done in {_duration(seconds)}")
+        self.note(f"done in {duration(seconds)}")
         print(self.folder)
 
 
@@ -162,7 +162,7 @@ class Bar(Lines):
     ) -> None:
         self.pace.update(epoch, split, done, total, spikes)
         if self.display is not None and self.task is not None:
-            status = f"{_status(error, self.pace)}, {_duration(self.pace.remaining())} left"
+            status = f"{_status(error, self.pace)}, {duration(self.pace.remaining())} left"
             self.display.update(
                 self.task,
                 completed=self.pace.done,
@@ -252,7 +252,8 @@ def _large(number: float) -> str:
     return f"{number:.3g}T"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time as text, in hours, minutes or seconds."""
     whole = round(seconds)
     hours, rest = divmod(whole, 3600)
     minutes, left = divmod(rest, 60)

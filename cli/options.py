@@ -38,6 +38,14 @@ DataDir = Annotated[
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads; by default one a core.")
 ]
+Until = Annotated[
+    str | None,
+    typer.Option(
+        "--until",
+        metavar="TIME",
+        help="Stop with everything saved after 90min or 2h, or at 18:30; resume goes on.",
+    ),
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print only warnings, errors and the run's folder.")
 ]

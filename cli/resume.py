@@ -9,6 +9,7 @@ import typer
 from . import options
 from .console import reporter
 from .signals import stop_on_signals
+from .until import stopping
 
 
 def command(
@@ -19,13 +20,14 @@ def command(
     ] = None,
     data_dir: options.DataDir = None,
     threads: options.Threads = None,
+    until: options.Until = None,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
     """Continue a run that was interrupted, as if it had not been."""
     from evsim import simulate
 
-    with reporter(quiet, json) as news, stop_on_signals() as stop:
+    with reporter(quiet, json) as news, stop_on_signals() as stop, stopping(until, stop):
         simulate.resume(
             run,
             until_epochs=epochs,

@@ -10,6 +10,7 @@ import typer
 from . import options
 from .console import reporter
 from .signals import stop_on_signals
+from .until import stopping
 
 
 def command(
@@ -21,6 +22,7 @@ def command(
     ] = Path("recordings"),
     data_dir: options.DataDir = None,
     threads: options.Threads = None,
+    until: options.Until = None,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
@@ -30,7 +32,7 @@ def command(
     network = parse(file, set_ or ())
     from evsim import simulate  # Slow, so the file's faults are shown first.
 
-    with reporter(quiet, json) as news, stop_on_signals() as stop:
+    with reporter(quiet, json) as news, stop_on_signals() as stop, stopping(until, stop):
         simulate.run(
             network,
             engine=engine.value,

@@ -32,6 +32,7 @@ from evsim.recording.folder import RunFolder
 from evsim.recording.layout import Layout
 from evsim.recording.provenance import provenance
 from evsim.recording.reader import open_run
+from evsim.recording.status import StatusReporter
 from evsim.recording.writer import Writer
 from evsim.spec.parse import parse
 from evsim.spec.schema import Network
@@ -174,7 +175,7 @@ def execute(
         samples=samples,
         sink=_Sink(writer, folder),
         folder=_checkpoints(folder),
-        reporter=reporter,
+        reporter=StatusReporter(folder, reporter),
         stop=stop or threading.Event(),
         threads=threads or cores(),
     )
@@ -187,7 +188,7 @@ def execute(
     splits = [this.split for this in work.passes(work.position.epoch)]
     trials = sum(samples.size(split) for split in splits)
     left = network.protocol.epochs - work.position.epoch
-    reporter.started(network.name, left, trials, str(folder.path))
+    work.reporter.started(network.name, left, trials, str(folder.path))
     folder.update_manifest(status="running")
     try:
         rows += work.execute()
@@ -196,6 +197,8 @@ def execute(
         with suppress(RunError):
             interrupted = isinstance(error, Interrupted)
             folder.update_manifest(status="interrupted" if interrupted else "failed")
+        if isinstance(error, Interrupted):
+            raise Interrupted(f"{error} `evsim resume {folder.path}` goes on.") from None
         raise
     folder.update_manifest(status="finished")
     reporter.finished(rows, time.perf_counter() - begun)

@@ -36,6 +36,9 @@ from evsim.streams import generator
 
 SHARDS = 16
 TEST_BATCH = 256
+SAVE_AFTER = 60.0
+"""Seconds of training that a kill may cost."""
+
 BLOCK = 1 << 15
 """Elements of gradients that are added at a time, so that their sum stays in a core's cache."""
 
@@ -73,6 +76,7 @@ class Run:
         self.kept = Kept(self.plan, network.protocol.reduce)
         self.vote = self._vote()
         self.position = Position()
+        self.saved = time.perf_counter()
         self.idle: SimpleQueue[Simulation] = SimpleQueue()
         self.sums: list[NDArray[Any] | None] = [None] * SHARDS
 
@@ -153,6 +157,7 @@ class Run:
 
     def save(self) -> None:
         """Commit the recording and write a checkpoint."""
+        self.saved = time.perf_counter()
         self.position = replace(self.position, recording=self.sink.commit())
         optimiser = self.optimiser
         arrays = {f"parameter:{name}": a for name, a in optimiser.parameters.items()}
@@ -196,9 +201,10 @@ class Run:
             self.position = replace(self.position, done=batch.stop, tally=tally.state())
             spikes = sum(tally.spikes.values())
             self.reporter.progress(epoch, this.split, batch.stop, len(order), tally.error, spikes)
-            if self.stop.is_set() and batch.stop < len(order):
+            if batch.stop < len(order) and (self.stop.is_set() or now - self.saved > SAVE_AFTER):
                 self.save()
-                raise Interrupted(STOPPED)
+                if self.stop.is_set():
+                    raise Interrupted(STOPPED)
         if this.learn and self.vote is not None:
             self.vote.end_pass()
         row = tally.row(epoch, this.split, self.plan, self.network)

@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,10 @@ RECORDING = "recording.h5"
 NETWORK = "network.yaml"
 MANIFEST = "manifest.json"
 METRICS = "metrics.jsonl"
+STATUS = "status.json"
 LATEST = "latest"
+BESIDE = (NETWORK, MANIFEST, METRICS, STATUS)
+"""Files of a run besides the recording."""
 
 
 class RunFolder:
@@ -125,6 +128,14 @@ class RunFolder:
             file.flush()
             os.fsync(file.fileno())
 
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Return the lines of metrics so far; one that is being written is left out."""
+        try:
+            lines = self.metrics.read_text("utf-8").split("\n")[:-1]
+            return [json.loads(line) for line in lines]
+        except (OSError, ValueError) as error:
+            raise RecordingError(f"'{self.metrics}' cannot be read: {error}") from error
+
     def replace_metrics(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write all lines of metrics anew, as a run that is resumed needs.
 
@@ -134,6 +145,37 @@ class RunFolder:
         """
         with _writing(self.path):
             _replace(self.metrics, "".join(text.to_line(row) + "\n" for row in rows))
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """How far the run is, see `evsim.recording.status`; empty where that is not known."""
+        try:
+            found = json.loads((self.path / STATUS).read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def write_status(self, status: Mapping[str, Any]) -> None:
+        """Replace the status, at once for all who look; a full disk keeps the old one."""
+        fresh = self.path / f".{STATUS}.new"
+        with suppress(OSError):
+            fresh.write_text(text.to_text(status), "utf-8")
+            os.replace(fresh, self.path / STATUS)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether a process is writing to this run now."""
+        try:
+            handle = os.open(self.path, os.O_RDONLY)
+        except OSError as error:
+            raise RecordingError(f"'{self.path}' cannot be read: {error.strerror}") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -168,7 +210,7 @@ def recording_path(path: Path) -> Path:
     if not path.exists():
         raise RecordingError(f"No run at '{path}'; name a run's folder or its {RECORDING}")
     if not path.is_dir():
-        return path if path.name not in (MANIFEST, METRICS, NETWORK) else path.parent / RECORDING
+        return path.parent / RECORDING if path.name in BESIDE else path
     inside = path if (path / MANIFEST).exists() or not (path / LATEST).exists() else path / LATEST
     folder = inside.resolve()
     if not (folder / MANIFEST).exists() and not (folder / RECORDING).exists():
