@@ -14,7 +14,19 @@ import typer
 
 from evsim.errors import EvsimError, Interrupted
 
-from . import bench, check, data, explain, export_brian2, info, plot, resume, run, schema
+from . import (
+    bench,
+    check,
+    data,
+    explain,
+    export_brian2,
+    gradcheck,
+    info,
+    plot,
+    resume,
+    run,
+    schema,
+)
 
 DEBUG = "EVSIM_DEBUG"
 
@@ -25,7 +37,18 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, resume, check, explain, schema, export_brian2, info, plot, bench):
+for command in (
+    run,
+    resume,
+    check,
+    explain,
+    schema,
+    export_brian2,
+    info,
+    plot,
+    bench,
+    gradcheck,
+):
     app.command(command.__name__.rpartition(".")[2].replace("_", "-"))(command.command)
 app.add_typer(data.app, name="data")
 

@@ -59,9 +59,9 @@ def evaluate(expression: str, names: Mapping[str, Any]) -> Any:
     return _evaluate(_parse(expression), names)
 
 
-def assigned(op: str, old: Callable[[], Any], value: Any) -> Any:
-    """Return what a variable holds after `op value`, such as `+= value`; `old` reads it."""
-    return value if op in (":=", "=") else _BINARY[_ASSIGNING[op]](old(), value)
+def assigned(op: str, old: Any, value: Any) -> Any:
+    """Return what a variable that held `old` holds after `op value`, such as `+= value`."""
+    return value if op in (":=", "=") else _BINARY[_ASSIGNING[op]](old, value)
 
 
 @cache

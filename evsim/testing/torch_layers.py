@@ -10,13 +10,9 @@ from evsim.projections.conv import Conv, Convolution
 from evsim.projections.dense import Dense
 
 
-def applies(geometry: Geometry, folded: bool) -> str | None:
+def applies(geometry: Geometry) -> str | None:
     """Return which kind has no dense code, or None."""
-    kinds: tuple[type[Geometry], ...] = (Conv, Dense) if folded else (Convolution, Dense)
-    if isinstance(geometry, kinds):
-        return None
-    pooled = " with `max` pooling" if geometry.windows is not None else ""
-    return f"`{geometry.kind}`{pooled}"
+    return None if isinstance(geometry, Convolution | Dense) else f"`{geometry.kind}`"
 
 
 class Layer:
@@ -27,24 +23,36 @@ class Layer:
 
     Parameters
     ----------
-    folded : whether average pooling is folded into the kernel; weights then have its shape.
+    folded : whether average pooling is folded into the kernel.
     """
 
-    def __init__(self, geometry: Geometry, folded: bool = False):
+    def __init__(self, geometry: Geometry, folded: bool):
         self.geometry = geometry
-        self.stride, self.folded = (1, 1), folded
-        self.winners: torch.Tensor | None = None
-        if isinstance(geometry, Convolution):
-            self.stride = geometry.stride
-        if isinstance(geometry, Conv) and folded:
+        self.folded = folded and isinstance(geometry, Conv)
+        self.stride = geometry.stride if isinstance(geometry, Convolution) else (1, 1)
+        if self.folded and isinstance(geometry, Conv):
             self.stride = geometry.folded_stride
+        self.winners: torch.Tensor | None = None
 
-    def forward(self, sent: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    def kernel(self, weights: torch.Tensor) -> torch.Tensor:
+        """Return what `forward` and `backward` take for weights as users see them."""
+        geometry = self.geometry
+        if not self.folded or not isinstance(geometry, Conv):
+            return weights
+        (sh, sw), (ph, pw) = geometry.stride, geometry.pool
+        moved = [
+            nn.pad(weights, (x * sw, (pw - 1 - x) * sw, y * sh, (ph - 1 - y) * sh))
+            for y in range(ph)
+            for x in range(pw)
+        ]
+        return torch.stack(moved).mean(0)
+
+    def forward(self, sent: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
         """Return weighted sums, (trial, *target), of what sources send, (trial, *source)."""
         geometry = self.geometry
         if not isinstance(geometry, Convolution):
-            return (sent.flatten(1) @ weights).reshape(-1, *geometry.target_shape)
-        found = nn.conv2d(sent, weights, stride=self.stride, padding=geometry.padding)
+            return (sent.flatten(1) @ kernel).reshape(-1, *geometry.target_shape)
+        found = nn.conv2d(sent, kernel, stride=self.stride, padding=geometry.padding)
         if self.folded or geometry.pool == (1, 1):
             return found
         if isinstance(geometry, Conv):
@@ -52,14 +60,14 @@ class Layer:
         found, self.winners = nn.max_pool2d(found, geometry.pool, return_indices=True)
         return found
 
-    def backward(self, sent: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    def backward(self, sent: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
         """Return weighted sums, (trial, *source), of what targets send, (trial, *target)."""
         geometry = self.geometry
         if not isinstance(geometry, Convolution):
-            return (sent.flatten(1) @ weights.T).reshape(-1, *geometry.source_shape)
+            return (sent.flatten(1) @ kernel.T).reshape(-1, *geometry.source_shape)
         if not self.folded and geometry.pool != (1, 1):
             sent = self._spread(geometry, sent)
-        return _adjoint(sent, weights, geometry, self.stride)
+        return _adjoint(sent, kernel, geometry, self.stride)
 
     def _spread(self, geometry: Convolution, sent: torch.Tensor) -> torch.Tensor:
         """Return the adjoint of pooling."""
@@ -69,7 +77,7 @@ class Layer:
         assert self.winners is not None, "values are sent forwards first"
         flat = sent.new_zeros(*sent.shape[:2], _places(geometry))
         flat = flat.scatter(2, self.winners.flatten(2), sent.flatten(2))
-        return flat.unflatten(2, _sides(geometry))
+        return flat.reshape(*sent.shape[:2], *_sides(geometry))
 
     def correlate(self, pre: torch.Tensor, post: torch.Tensor) -> torch.Tensor:
         """Return, for every weight, the sum of pre*post over trials and its synapses.
@@ -84,7 +92,7 @@ class Layer:
                 found = nn.conv2d(pre, weights, stride=self.stride, padding=geometry.padding)
                 product = found * self._spread(geometry, post)
             else:
-                product = self.forward(pre, weights) * post
+                product = self.forward(pre, self.kernel(weights)) * post
             (found,) = torch.autograd.grad(product.sum(), weights)
         return found
 
@@ -105,15 +113,15 @@ def _places(geometry: Convolution) -> int:
 
 
 def _adjoint(
-    sent: torch.Tensor, weights: torch.Tensor, geometry: Convolution, stride: tuple[int, int]
+    sent: torch.Tensor, kernel: torch.Tensor, geometry: Convolution, stride: tuple[int, int]
 ) -> torch.Tensor:
     """Return the transposed convolution, padded to the source's shape."""
     spare = [
         geometry.source_shape[1 + axis]
         - (sent.shape[2 + axis] - 1) * stride[axis]
         + 2 * geometry.padding[axis]
-        - weights.shape[2 + axis]
+        - kernel.shape[2 + axis]
         for axis in (0, 1)
     ]
-    found = nn.conv_transpose2d(sent, weights, stride=stride, padding=geometry.padding)
+    found = nn.conv_transpose2d(sent, kernel, stride=stride, padding=geometry.padding)
     return nn.pad(found, (0, spare[1], 0, spare[0])) if any(spare) else found

@@ -22,10 +22,10 @@ Names = dict[str, Any]
 Inputs = Mapping[Key, NDArray[Any]]
 
 
-def applies(plan: Plan, folded: bool = False) -> str | None:
+def applies(plan: Plan) -> str | None:
     """Return why a plan has no dense code, or None."""
     for name, projection in plan.projections.items():
-        kind = torch_layers.applies(projection.geometry, folded)
+        kind = torch_layers.applies(projection.geometry)
         if kind is not None:
             return f"there is no dense code for {kind}, projection '{name}'"
         if projection.code is not None or any(p.longest for p in projection.pathways):
@@ -50,7 +50,7 @@ class DenseNetwork:
 
     Parameters
     ----------
-    folded : whether pooling is folded into the kernels, which `load` then gets as such.
+    folded : whether average pooling is folded into the kernels.
     dtype : of states.
 
     Attributes
@@ -65,17 +65,15 @@ class DenseNetwork:
     """
 
     def __init__(self, plan: Plan, folded: bool = False, dtype: torch.dtype = torch.float32):
-        reason = applies(plan, folded)
+        reason = applies(plan)
         if reason is not None:
             raise EngineError(reason)
         self.plan, self.dtype, self.trials = plan, dtype, 0
         self.state: dict[Key, torch.Tensor] = {}
         self.spikes: dict[str, torch.Tensor] = {}
         self.parameters: dict[str, torch.Tensor] = {}
-        self.layers = {
-            name: Layer(p.geometry, folded and p.geometry.windows is None)
-            for name, p in plan.projections.items()
-        }
+        self.kernels: dict[str, torch.Tensor] = {}
+        self.layers = {name: Layer(p.geometry, folded) for name, p in plan.projections.items()}
         self.parts = schedule(plan)
 
     def begin(self, inputs: Inputs, trials: int) -> None:
@@ -94,6 +92,7 @@ class DenseNetwork:
     def load(self, parameters: Mapping[str, torch.Tensor]) -> None:
         """Take new values of parameters, from the next step on."""
         self.parameters = dict(parameters)
+        self.kernels = {n: one.kernel(parameters[n]) for n, one in self.layers.items()}
         if not self.trials:
             return
         for name, rule in self.plan.rules.items():
@@ -160,7 +159,7 @@ class DenseNetwork:
         self, block: Block, statement: Statement, names: Names, fired: torch.Tensor | None
     ) -> None:
         value = evaluate(statement.expr, names)
-        value = assigned(statement.op, lambda: names[statement.var], value)
+        value = assigned(statement.op, names.get(statement.var), value)
         key = (block.owner, statement.var)
         if key in self.state and block.symbols[statement.var].role == "state":
             old = self.state[key]
@@ -200,10 +199,10 @@ class DenseNetwork:
         self.state |= sums
 
     def _forward(self, p: Projection, sent: torch.Tensor) -> torch.Tensor:
-        return self.layers[p.name].forward(sent, self.parameters[p.name])
+        return self.layers[p.name].forward(sent, self.kernels[p.name])
 
     def _backward(self, p: Projection, sent: torch.Tensor) -> torch.Tensor:
-        return self.layers[p.name].backward(sent, self.parameters[p.name])
+        return self.layers[p.name].backward(sent, self.kernels[p.name])
 
 
 def _spread(values: torch.Tensor, shape: tuple[int, ...], share: str | None) -> torch.Tensor:

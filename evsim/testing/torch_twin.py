@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 
 from evsim.build.plan import Plan
-from evsim.projections.conv import Conv
 from evsim.testing.torch_network import DenseNetwork, Inputs
 
 
@@ -37,7 +36,7 @@ class TorchTwin:
     ):
         self.network, self.batch = DenseNetwork(plan, folded), batch
         self.network.load(
-            {name: _tensor(plan, name, values, folded) for name, values in parameters.items()}
+            {n: torch.from_numpy(np.array(v, np.float32)) for n, v in parameters.items()}
         )
 
     def begin(self, inputs: Inputs) -> None:
@@ -53,11 +52,3 @@ class TorchTwin:
     def get(self, population: str, variable: str) -> NDArray[Any]:
         """Return a variable, (trial, *shape)."""
         return self.network.state[population, variable].numpy()
-
-
-def _tensor(plan: Plan, name: str, values: NDArray[Any], folded: bool) -> torch.Tensor:
-    values = np.asarray(values, np.float32)
-    projection = plan.projections.get(name)
-    if folded and projection is not None and isinstance(projection.geometry, Conv):
-        values = projection.geometry.fold(values)
-    return torch.from_numpy(np.ascontiguousarray(values))
