@@ -11,6 +11,7 @@ import typer
 from evsim.errors import EngineError, Fault, InputError, nearest
 
 from . import options
+from .parameters import read_parameters
 
 if TYPE_CHECKING:
     from evsim.bench import Bench, Contest, Contestant
@@ -24,10 +25,7 @@ def command(
     against: Annotated[
         str, typer.Option("--against", help="Any of brian2, torch, torch-folded; or none.")
     ] = ",".join(OTHERS),
-    weights: Annotated[
-        Path | None,
-        typer.Option("--weights", help="Run, or .npz, whose weights are used; else initial ones."),
-    ] = None,
+    weights: options.Weights = None,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Turns of each.")] = 7,
     trials: Annotated[int, typer.Option("--trials", min=1, help="Samples in a turn.")] = 16,
     data_dir: options.DataDir = None,
@@ -47,7 +45,7 @@ def command(
     network = evsim.load(file, set_ or ())
     plan = build(network)
     samples = open_samples(network, plan, data_dir, file.parent)
-    parameters = _parameters(weights, plan.parameters)
+    parameters = read_parameters(weights, plan.parameters)
     contest = Contest(plan, samples, parameters, trials)
     everyone = threads or cores()
     for number in dict.fromkeys((1, everyone)):
@@ -55,32 +53,6 @@ def command(
     _add_others(contest, others, everyone)
     found = contest.run(rounds)
     print(json_module.dumps(_figures(found)) if json else "\n".join(_table(found, weights)))
-
-
-def _parameters(weights: Path | None, initial: Any) -> Any:
-    """Return the initial parameters, or those of a run or an .npz file."""
-    if weights is None:
-        return initial
-    import numpy as np
-
-    if weights.suffix == ".npz":
-        try:
-            with np.load(weights, allow_pickle=False) as stored:
-                found = {name: stored[name] for name in initial if name in stored.files}
-        except (OSError, ValueError) as error:
-            raise InputError(f"'{weights}' cannot be read as weights: {error}.") from None
-    else:
-        import evsim
-
-        with evsim.open(weights) as run:
-            kept = {parameter.name for parameter in run.layout.parameters}
-            found = {name: run.weights(name) for name in initial if name in kept}
-    for name, values in found.items():
-        if values.shape != initial[name].shape:
-            raise InputError(f"'{weights}' has other shapes than the network at '{name}'.")
-    if not found:
-        raise InputError(f"'{weights}' holds no parameter of this network.")
-    return {**initial, **found}
 
 
 def _add_others(contest: Contest, others: list[str], threads: int) -> None:

@@ -14,7 +14,20 @@ import typer
 
 from evsim.errors import EvsimError, Interrupted
 
-from . import bench, check, data, explain, export_brian2, info, plot, resume, run, schema, watch
+from . import (
+    bench,
+    check,
+    data,
+    explain,
+    export_brian2,
+    gradcheck,
+    info,
+    plot,
+    resume,
+    run,
+    schema,
+    watch,
+)
 
 DEBUG = "EVSIM_DEBUG"
 
@@ -25,7 +38,20 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, resume, watch, check, explain, schema, export_brian2, info, plot, bench):
+COMMANDS = (
+    run,
+    resume,
+    watch,
+    check,
+    explain,
+    gradcheck,
+    schema,
+    export_brian2,
+    info,
+    plot,
+    bench,
+)
+for command in COMMANDS:
     app.command(command.__name__.rpartition(".")[2].replace("_", "-"))(command.command)
 app.add_typer(data.app, name="data")
 

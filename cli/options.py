@@ -35,6 +35,10 @@ DataDir = Annotated[
     Path | None,
     typer.Option("--data-dir", metavar="FOLDER", help="Folder that holds the data set's files."),
 ]
+Weights = Annotated[
+    Path | None,
+    typer.Option("--weights", help="Run, or .npz, whose weights are used; else initial ones."),
+]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads; by default one a core.")
 ]

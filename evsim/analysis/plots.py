@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim.analysis.convergence import activity, residuals, typical_trials
-from evsim.errors import Fault, InputError, RunError, nearest
+from evsim.analysis.style import COLOURS, save
+from evsim.errors import Fault, InputError, nearest
 from evsim.recording.reader import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DPI = 160
 TICKS_UP_TO = 64
 ROWS, COLUMNS = 400, 1200
 BINS = 250
@@ -25,22 +25,7 @@ ACROSS = 4
 KERNELS = 64
 
 _SPLITS = {"train": "#0072B2", "validation": "#E69F00", "test": "#D55E00"}
-_POPULATIONS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _PHASES = ("#ffffff", "#f2f4f7")
-_STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.edgecolor": "#555555",
-    "axes.labelcolor": "#333333",
-    "xtick.color": "#555555",
-    "ytick.color": "#555555",
-    "legend.edgecolor": "none",
-    "legend.framealpha": 0.85,
-    "image.interpolation": "nearest",
-}
 
 
 def plot(run: Run, what: str, out: Path, trial: int | None = None) -> None:
@@ -66,20 +51,7 @@ def plot(run: Run, what: str, out: Path, trial: int | None = None) -> None:
     }
     if what not in figures:
         raise InputError(Fault(f"No figure '{what}'", hint=nearest(what, figures)))
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError(
-            Fault("Figures need matplotlib", hint="install it: `pip install 'evsim[plot]'`")
-        ) from None
-    with rc_context(_STYLE):
-        figure = Figure(layout="constrained")
-        figures[what](figure)
-        try:
-            figure.savefig(out, dpi=DPI, format="png")
-        except OSError as error:
-            raise RunError(f"Cannot write to '{out}': {error.strerror}") from error
+    save(figures[what], out)
 
 
 def _raster(run: Run, figure: Figure, trial: int | None) -> None:
@@ -323,7 +295,7 @@ def _time_unit(run: Run, trial: int) -> tuple[str, float]:
 
 
 def _colours() -> list[str]:
-    return list(_POPULATIONS) * 100
+    return list(COLOURS) * 100
 
 
 def _lacking(run: Run, noun: str, instead: str) -> InputError:

@@ -1,0 +1,115 @@
+"""`evsim gradcheck FILE`."""
+
+from __future__ import annotations
+
+import json as json_module
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evsim.errors import EngineError, Fault, InputError
+
+from . import options
+from .parameters import read_parameters
+
+if TYPE_CHECKING:
+    from evsim.testing.comparison import Comparison
+
+
+def command(
+    file: options.NetworkFile,
+    set_: options.Overrides = None,
+    twin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--twin",
+            metavar="FIELD=VALUE",
+            help="Replace a field in the real-valued twin alone; repeatable.",
+        ),
+    ] = None,
+    value: Annotated[
+        str | None,
+        typer.Option("--value", help="Variable that spikes stand for, unless the reset says it."),
+    ] = None,
+    weights: options.Weights = None,
+    trials: Annotated[int, typer.Option("--trials", min=1, help="Training samples.")] = 32,
+    figure: Annotated[
+        Path | None,
+        typer.Option("--figure", metavar="PNG", help="Draw updates and gradients step by step."),
+    ] = None,
+    data_dir: options.DataDir = None,
+    json: options.Json = False,
+) -> None:
+    """Compare what equilibrium propagation learns with the gradient of a real-valued twin."""
+    try:
+        from evsim.testing import comparison
+    except ImportError:
+        raise InputError(
+            Fault("Gradients need PyTorch", hint="install it: `pip install 'evsim[torch]'`")
+        ) from None
+    import evsim
+    from evsim.build.build import build
+    from evsim.simulate import open_samples
+
+    network = evsim.load(file, set_ or ())
+    plan = build(network)
+    real = build(evsim.load(file, [*(set_ or ()), *twin])) if twin else plan
+    samples = open_samples(network, plan, data_dir, file.parent)
+    parameters = read_parameters(weights, plan.parameters)
+    try:
+        found = comparison.compare(
+            network, plan, real, samples, parameters, trials, value, figure is not None
+        )
+    except EngineError as error:
+        raise EngineError(f"This network has no real-valued twin: {error}.") from None
+    if figure is not None:
+        from evsim.analysis.gradients import plot
+
+        plot(found.curves, f"{network.name}: {found.trials} samples", figure)
+    print(json_module.dumps(_figures(found)) if json else "\n".join(_table(found, weights)))
+
+
+def _table(found: Comparison, weights: Path | None) -> list[str]:
+    sent = ", ".join(
+        f"{name}: {m.variable}" if m.amount is None else f"{name}: {m.amount:g} of {m.variable}"
+        for name, m in found.meanings.items()
+    )
+    lines = [
+        f"weights   {weights or 'initial'}",
+        f"spikes    {sent}",
+        f"trials    {found.trials}",
+        "",
+        f"{'against the gradient':<24}{'spiking EP':>18}{'real-valued EP':>18}{'differences':>14}",
+        f"{'':<24}{'cosine':>11}{'ratio':>7}{'cosine':>11}{'ratio':>7}{'error':>14}",
+    ]
+    for name, row in found.rows.items():
+        both = "".join(f"{one.cosine:>11.3f}{one.ratio:>7.2f}" for one in (row.spiking, row.real))
+        lines.append(f"{name:<24}{both}{row.differences:>14.1e}")
+    lines += [
+        "",
+        "ratio: of the update's length to the gradient's; error: of the gradient, relative to",
+        "central differences of the twin's loss",
+    ]
+    return lines
+
+
+def _figures(found: Comparison) -> dict[str, Any]:
+    """Return what the table shows, NaN as null."""
+    return {
+        "trials": found.trials,
+        "spikes": {name: asdict(meaning) for name, meaning in found.meanings.items()},
+        "parameters": {
+            name: {
+                "spiking": _known(asdict(row.spiking)),
+                "real": _known(asdict(row.real)),
+                **_known({"differences": row.differences}),
+            }
+            for name, row in found.rows.items()
+        },
+    }
+
+
+def _known(numbers: dict[str, float]) -> dict[str, float | None]:
+    return {name: None if value != value else value for name, value in numbers.items()}

@@ -1,0 +1,99 @@
+"""Equilibrium propagation with spikes and with values against one gradient, by parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+
+from evsim.analysis.gradients import Agreement, Curves
+from evsim.build.plan import Plan
+from evsim.engines import load
+from evsim.engines.base import Program
+from evsim.orchestrator.samples import Samples
+from evsim.spec import schema
+from evsim.testing.ep_task import Task, propagated
+from evsim.testing.gradient_curves import curves
+from evsim.testing.gradients import Gradients
+from evsim.testing.real_twin import Meaning
+
+
+@dataclass(frozen=True)
+class Row:
+    """One parameter.
+
+    Attributes
+    ----------
+    spiking, real : how what the network, and its real-valued twin, would learn agrees with minus
+        the twin's gradient.
+    differences : how far central differences of the twin's loss are from its gradient, relatively.
+    """
+
+    spiking: Agreement
+    real: Agreement
+    differences: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` found.
+
+    Attributes
+    ----------
+    trials : samples.
+    meanings : population -> what its spikes stand for in the twin.
+    rows : by parameter.
+    curves : by parameter, step by step; empty unless asked for.
+    """
+
+    trials: int
+    meanings: Mapping[str, Meaning]
+    rows: Mapping[str, Row]
+    curves: Mapping[str, Curves]
+
+
+def compare(
+    network: schema.Network,
+    plan: Plan,
+    real: Plan,
+    samples: Samples,
+    parameters: Mapping[str, NDArray[Any]],
+    trials: int,
+    value: str | None = None,
+    step_by_step: bool = False,
+) -> Comparison:
+    """Compare what a network learns with the gradient of its real-valued twin.
+
+    Parameters
+    ----------
+    real : plan of the twin, which may differ in fields that matter to spikes only.
+    parameters : as in `Plan.parameters`.
+    trials : training samples, the first ones.
+    value : variable that spikes stand for; by default the neuron's reset says it.
+
+    Raises
+    ------
+    EngineError : the network has no real-valued twin, or the fused engine cannot run it.
+    InputError : nothing is read out, or no nudged phase learns.
+    """
+    torch.set_num_threads(1)  # The same sums in the same order, whatever else the machine does.
+    task = Task(network, plan, samples, trials)
+    gradients = Gradients(real, parameters, task, value)
+    engine = load("fused")
+    program: Program = engine.compile(plan)
+    program.load(parameters)
+    spiking, twins = propagated(program, task), gradients.propagated()
+    slopes, errors = gradients.backpropagated(task.trials), gradients.difference_errors()
+    rows = {
+        name: Row(
+            Agreement.of(spiking[name], slopes[name]),
+            Agreement.of(twins[name], slopes[name]),
+            errors[name],
+        )
+        for name in plan.rules
+    }
+    found = curves(gradients, program) if step_by_step else {}
+    return Comparison(task.trials, gradients.twin.meanings, rows, found)
