@@ -152,6 +152,10 @@ class Simulation(ABC):
         """Return and clear the number of spikes each population sent."""
 
     @abstractmethod
+    def take_operations(self) -> NDArray[np.int64]:
+        """Return and clear the synaptic operations of each of `traffic.directions`."""
+
+    @abstractmethod
     def take_gradients(
         self, out: NDArray[np.floating[Any]] | None = None
     ) -> NDArray[np.floating[Any]]:

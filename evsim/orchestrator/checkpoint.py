@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 
 from evsim.errors import Fault, RecordingError, RunError
 from evsim.orchestrator.metrics import Tally
+
+DAMAGE = (zipfile.BadZipFile, zlib.error, RuntimeError)
+"""What reading a damaged archive raises: it may ask for passwords or unknown compression."""
 
 KEEP = 2
 """Checkpoints that stay: the last, and the one before in case the last is damaged."""
@@ -84,7 +88,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
             return Checkpoint(
                 meta["fingerprint"], Position(**meta["position"]), meta["updates"], arrays
             )
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        except (*DAMAGE, OSError, ValueError, KeyError, TypeError, EOFError):
             continue
     raise RecordingError(
         Fault(

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from evsim.build.plan import Plan
+from evsim.orchestrator.operations import Operations, footprint
 from evsim.orchestrator.trial import Outcome
 from evsim.spec import schema
 
@@ -22,6 +23,7 @@ class Tally:
     spikes: dict[str, int] = field(default_factory=dict)
     steps: int = 0
     planned: int = 0
+    operations: dict[str, int] = field(default_factory=lambda: asdict(Operations()))
     unsettled: int = 0
     residual: float = 0.0
     seconds: float = 0.0
@@ -32,6 +34,8 @@ class Tally:
         self.trials += 1
         self.steps += outcome.steps
         self.planned += outcome.planned
+        for name, count in asdict(outcome.operations).items():
+            self.operations[name] += count
         if record.label >= 0 and outcome.judged:
             self.labelled += 1
             self.wrong += record.predicted != record.label
@@ -63,12 +67,20 @@ class Tally:
             name: round(count / max(plan.populations[name].size * self.steps, 1), 5)
             for name, count in self.spikes.items()
         }
+        row["activation_sparsity"] = self._silent(plan)
+        row["synaptic_operations"] = {n: c / trials for n, c in self.operations.items()}
+        row["footprint"] = footprint(plan, split == "train" and plan.learns)
         if network.protocol.settle is not None:
             row["residual"] = self.residual / trials
             row["unsettled"] = self.unsettled / trials
             if network.protocol.settle.early:
                 row["steps_saved"] = 1 - self.steps / max(self.planned, 1)
         return row
+
+    def _silent(self, plan: Plan) -> float:
+        """Return the share of neurons and steps without a spike."""
+        neurons = sum(plan.populations[name].size for name in self.spikes)
+        return 1 - sum(self.spikes.values()) / max(neurons * self.steps, 1)
 
     def state(self) -> dict[str, Any]:
         """Return the counts as plain data."""

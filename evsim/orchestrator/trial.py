@@ -16,6 +16,7 @@ from evsim.build.plan import Phase, Plan
 from evsim.engines.base import NotFinite, Simulation
 from evsim.errors import Interrupted, RunError
 from evsim.orchestrator.events import PhaseRecord, TrialRecord
+from evsim.orchestrator.operations import Counter, Operations
 from evsim.orchestrator.selection import Selection, StateSamples, Wanted
 from evsim.spec import schema
 
@@ -63,6 +64,7 @@ class Script:
     readout: Readout | None
     settle: schema.Settle | None
     selection: Selection
+    counter: Counter
 
     @classmethod
     def of(cls, network: schema.Network, plan: Plan) -> Script:
@@ -72,6 +74,7 @@ class Script:
             readout=Readout.of(network.readout) if network.readout else None,
             settle=network.protocol.settle,
             selection=Selection(network.record, plan),
+            counter=Counter(plan),
         )
 
 
@@ -101,6 +104,7 @@ class Outcome:
     loss : of the readout, see `evsim.spec.schema.Readout`; NaN without a label.
     spikes : population -> spikes sent in all phases.
     steps, planned : of all phases, in all attempts; had no phase ended early.
+    operations : synaptic ones, in all phases.
     kept : value at the trial's end of everything that carries over, where the trial learns.
     response : (neuron,) spikes that vote, None where none do.
     judged : whether there is a prediction, or neurons that could have voted for one.
@@ -111,6 +115,7 @@ class Outcome:
     spikes: Mapping[str, int]
     steps: int
     planned: int
+    operations: Operations
     kept: Mapping[tuple[str, str], NDArray[Any]] = field(default_factory=dict)
     response: NDArray[np.int64] | None = None
     judged: bool = True
@@ -142,6 +147,7 @@ def run_trial(
     response = None
     order, attempt = _Order(script.plan, phases), 0
     try:
+        simulation.take_operations()
         simulation.begin(task.inputs, task.number, learn)
         for name, attempt in order:
             phase = script.plan.phases[name]
@@ -186,6 +192,7 @@ def run_trial(
         order.spikes,
         order.steps,
         order.planned,
+        script.counter.count(simulation.take_operations(), order.steps),
         {key: simulation.get(*key) for key in script.plan.kept} if learn else {},
         response,
         predicted >= 0,

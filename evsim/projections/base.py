@@ -96,6 +96,15 @@ class Geometry(ABC):
     def synapses(self) -> Synapses:
         """Return every connection one by one: slow, for engines without a kernel for the kind."""
 
+    def reach(self, backward: bool) -> NDArray[np.int64]:
+        """Return the neurons that a spike of each source neuron reaches, (neuron,).
+
+        Backward it is those of the source that each target neuron reaches.
+        """
+        pre, post, _, _ = self.synapses()
+        ends, shape = (post, self.target_shape) if backward else (pre, self.source_shape)
+        return np.bincount(ends, minlength=int(np.prod(shape)))
+
     @property
     def windows(self) -> Windows | None:
         """Which synapses compete; None where all count."""

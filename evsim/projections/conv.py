@@ -107,6 +107,15 @@ class Conv(Convolution):
         rows, columns = (len(pairs) for pairs in self._pairs())
         return int(rows * columns * self.source_shape[0] * self.target_shape[0])
 
+    def reach(self, backward: bool) -> NDArray[np.int64]:
+        shapes = (self.target_shape, self.source_shape)
+        from_, to = shapes if backward else shapes[::-1]
+        rows, columns = (
+            np.bincount(pairs[:, int(backward)], minlength=side)
+            for pairs, side in zip(self._pairs(), from_[1:], strict=True)
+        )
+        return np.tile(np.outer(rows, columns).ravel() * to[0], from_[0])
+
     def _pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Along each axis, (pair, 3): source place, target place, folded kernel place."""
         found = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evsim.projections.base import Geometry, Synapses
 
@@ -37,6 +38,10 @@ class Dense(Geometry):
     @property
     def synapse_count(self) -> int:
         return self.weight_shape[0] * self.weight_shape[1]
+
+    def reach(self, backward: bool) -> NDArray[np.int64]:
+        n, m = self.weight_shape
+        return np.full(m, n) if backward else np.full(n, m)
 
     def synapses(self) -> Synapses:
         n, m = self.weight_shape

@@ -50,7 +50,7 @@ class Info:
         lines += _line("phases", _listing({p.name: p.steps for p in self.layout.phases}, " steps"))
         lines += _line("time step", f"{self.layout.dt:g} s")
         lines += _line("file", f"{self.path.name}, {_bytes(self.file_bytes)}")
-        lines += [*self._populations(), *self._kept(), *self._metrics()]
+        lines += [*self._populations(), *self._kept(), *self._metrics(), *self._costs()]
         return "\n".join(lines)
 
     def _machine(self) -> list[str]:
@@ -95,6 +95,31 @@ class Info:
             cells = "".join(f"{_cell(name, row.get(name)):>10}" for name in columns)
             lines.append(f"{int(row.get('epoch', 0)) + 1:<7}{row.get('split', '')!s:<12}{cells}")
         return lines
+
+    def _costs(self) -> list[str]:
+        """Return what a trial of the last passes costs, by NeuroBench's names."""
+        rows = {row["split"]: row for row in self.metrics if "synaptic_operations" in row}
+        if not rows:
+            return []
+        lines = ["", "cost of a trial, mean of the last pass"]
+        for split, row in rows.items():
+            counts = row["synaptic_operations"]
+            silent = f"{100 * row['activation_sparsity']:.2f} %"
+            lines += [
+                f"{split:<14}{_large(row['spikes'] / max(row['trials'], 1))} spikes, activation "
+                f"sparsity {silent}, footprint {_bytes(row['footprint'])}",
+                f"{'':<14}{_large(counts['acs'])} accumulations and {_large(counts['macs'])} "
+                f"multiplications of {_large(counts['dense'])} if all neurons sent in every step",
+            ]
+        return lines
+
+
+def _large(number: float) -> str:
+    for unit in ("", " thousand", " million"):
+        if number < 1000:
+            return f"{number:.3g}{unit}"
+        number /= 1000
+    return f"{number:.3g} billion"
 
 
 def _cell(column: str, value: float | None) -> str:

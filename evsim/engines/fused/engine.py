@@ -12,9 +12,10 @@ from evsim.build.plan import Plan
 from evsim.engines.base import Program
 from evsim.engines.fused import plasticity
 from evsim.engines.fused.loaded import Loaded
-from evsim.engines.fused.program import Compiled, Math, compile_plan, is_static
+from evsim.engines.fused.program import Compiled, Math, compile_plan
 from evsim.engines.fused.render import FUNCTIONS
 from evsim.engines.fused.simulation import FusedSimulation
+from evsim.engines.traffic import is_static
 
 
 def applies(plan: Plan) -> str | None:

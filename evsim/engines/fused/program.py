@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Literal
 
 from evsim.build.code import Block
-from evsim.build.plan import Phase, Plan, Projection
+from evsim.build.plan import Phase, Plan
 from evsim.engines.base import Delivery, schedule
 from evsim.engines.fused.cache import import_source
 from evsim.engines.fused.deliveries import lower_every_synapse, lower_spikes, lower_values
@@ -17,8 +17,10 @@ from evsim.engines.fused.plasticity import SYNAPTIC, GradientLayout, Reader, low
 from evsim.engines.fused.probes import lower_kept, lower_room
 from evsim.engines.fused.replay import REPLAY, lower_replay
 from evsim.engines.fused.source import Lines, Scope
+from evsim.engines.fused.traffic import lower_traffic
 from evsim.engines.fused.vector import COPY
 from evsim.engines.fused.weights import Weights
+from evsim.engines.traffic import is_static
 
 Math = Literal["own", "libm"]
 
@@ -197,47 +199,13 @@ def queue_room(layout: Layout) -> int:
     return max((layout.grids[name].size for name, _ in layout.events), default=0) + 2 * COPY
 
 
-def is_static(plan: Plan, projection: Projection) -> bool:
-    """Whether a projection's sum is the same in every step of a trial.
-
-    It sends values of a population without dynamics, so does all that adds to the same variable,
-    and neither the neuron's code nor a phase changes sent values or sum.
-    """
-    target = (projection.target, projection.target_variable)
-    changed: set[tuple[str, str | None]] = {
-        key for phase in plan.phases.values() for key in phase.sets
-    }
-    changed |= {key for block in plan.code for key in _writes(plan, block)}
-    changed |= {
-        key
-        for p in plan.projections.values()
-        if p.sends == "spikes"
-        for key in ((p.target, p.target_variable), (p.source, p.feedback_variable))
-    }
-    changed |= {(p.source, p.feedback_variable) for p in plan.projections.values()}
-    return target not in changed and all(
-        plan.populations[p.source].neuron is None and (p.source, p.source_variable) not in changed
-        for p in plan.projections.values()
-        if (p.target, p.target_variable) == target
-    )
-
-
-def _writes(plan: Plan, block: Block) -> set[tuple[str, str | None]]:
-    """Return the (population, variable) pairs that code writes."""
-    symbols = [block.symbols[s.var] for s in (*block.scalar, *block.vector) if s.op != ":="]
-    if block.owner in plan.populations:
-        return {(block.owner, symbol.variable) for symbol in symbols}
-    projection = plan.projections[block.owner]
-    ends = {"pre": projection.source, "post": projection.target}
-    return {(ends[s.side], s.variable) for s in symbols if s.side in ends}
-
-
 def _lower_prepare(out: Lines, plan: Plan, layout: Layout, weights: Weights) -> None:
     """Write `prepare`, which forms the sums that stay the same during a trial."""
     out.add("@compiled", f"def prepare({STATE}, {EVENTS}):")
     out.indent = 1
     static = [p for p in plan.projections.values() if p.sends == "value" and is_static(plan, p)]
     lower_values(out, plan, layout, weights, static)
+    lower_traffic(out, plan, layout, weights, static=True)
     out.add("return 0", "")
     out.indent = 0
 
@@ -277,6 +245,7 @@ def _lower_advance(
             ]
             lower_values(out, plan, layout, weights, dynamic)
     lower_kept(out, plan, layout)
+    lower_traffic(out, plan, layout, weights, static=False)
     if averages:
         out.add("if average:")
         for key, at in averages.items():

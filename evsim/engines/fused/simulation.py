@@ -17,6 +17,7 @@ from evsim.engines.fused.loaded import Loaded
 from evsim.engines.fused.program import queue_room
 from evsim.engines.fused.replay import pack
 from evsim.engines.fused.vector import row_lanes
+from evsim.engines.traffic import directions
 
 KEPT_STEPS = 8
 """Steps in which every neuron spikes that a spike buffer holds at least."""
@@ -45,7 +46,7 @@ class FusedSimulation(Simulation):
         self.left, self.right = np.zeros(widest, dtype), np.zeros(widest, dtype)
         self.draw = np.array([0, *stream_keys(plan).values()], np.uint64)
         count = len(plan.populations)
-        self.counts = np.zeros(count, np.int64)
+        self.counts = np.zeros(count + len(directions(plan)), np.int64)
         self.scratch = (
             np.zeros(layout.event_count + 64, np.uint8),
             self.state["e"],
@@ -259,7 +260,13 @@ class FusedSimulation(Simulation):
             for at, (name, p) in enumerate(self.plan.populations.items())
             if p.spikes
         }
-        self.counts[:] = 0
+        self.counts[: len(self.plan.populations)] = 0
+        return found
+
+    def take_operations(self) -> NDArray[np.int64]:
+        counts = self.counts[len(self.plan.populations) :]
+        found = counts.copy()
+        counts[:] = 0
         return found
 
     def take_gradients(

@@ -72,7 +72,7 @@ class Weights:
         forward = self._take(kernel.forward_size)
         back = self._take(kernel.backward_size) if projection.feedback_variable else None
         self.tables[projection.name] = (forward, back)
-        self.links[projection.name] = [self._link(links) for links in kernel.links] or [0, 0]
+        self.links[projection.name] = [self.link(links) for links in kernel.links] or [0, 0]
 
     def _add_code(self, plan: Plan, projection: Projection) -> None:
         name, code = projection.name, projection.code
@@ -86,17 +86,18 @@ class Weights:
                 ends = (pre, post) if pathway.side == "pre" else (post, pre)
                 size = source.size if pathway.side == "pre" else target.size
                 listing = Listing(*ends, size, pathway.delay)
-                place = self._link(listing.links(numbered=True))
+                place = self.link(listing.links(numbered=True))
                 self.listings[name, pathway.name] = (listing, place)
         if any(block.owner == name for block in plan.blocks):
-            self.ends[name] = self._link(np.concatenate([pre, post]).astype(np.int32))
+            self.ends[name] = self.link(np.concatenate([pre, post]).astype(np.int32))
         if code.weight and not projection.changes_weights:
             place, number = self._take(plan.parameters[name].size), "s"
             if projection.shares_weights:
-                number = f"links[{self._link(weight.astype(np.int32))} + s]"
+                number = f"links[{self.link(weight.astype(np.int32))} + s]"
             self.parameters.synaptic[name, "w"] = (place, number)
 
-    def _link(self, links: NDArray[np.int32]) -> int:
+    def link(self, links: NDArray[np.int32]) -> int:
+        """Keep whole numbers that code looks up; return their place in the buffer of links."""
         place = sum(map(len, self.parts))
         self.parts.append(links)
         return place

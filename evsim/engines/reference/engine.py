@@ -36,6 +36,7 @@ from evsim.engines.reference.plasticity import SynapticLearning, learning
 from evsim.engines.reference.probes import Means, SpikeProbe
 from evsim.engines.reference.projections import Wiring, assign_sums, make_wiring
 from evsim.engines.reference.replay import Replayed
+from evsim.engines.traffic import directions
 from evsim.errors import RunError
 from evsim.replay import SPIKES
 
@@ -118,6 +119,8 @@ class ReferenceSimulation(Simulation):
         self.learnings = {n: learning(plan, r, self.clock) for n, r in plan.rules.items()}
         runners = [r for rule in self.learnings.values() for r in rule.runners.values()]
         _prepare(runners, "numpy")
+        self.directions = [(d, d.reach) for d in directions(plan)]
+        self.operations = np.zeros(len(self.directions), np.int64)
         self.gradient = {name: np.zeros(plan.parameters[name].size) for name in plan.rules}
         self.probes = {n: SpikeProbe() for n, p in plan.populations.items() if p.spikes}
         self.revision = 0
@@ -149,6 +152,16 @@ class ReferenceSimulation(Simulation):
             if population not in self.replayed:
                 self._owners()[population].write(name, np.asarray(values).ravel())
         self.ends = {"": self._state()}
+        self._count(values=True, static=True)
+
+    def _count(self, values: bool, static: bool) -> None:
+        """Add up what was sent: values or spikes, once a trial (`static`) or in this step."""
+        for at, (direction, reach) in enumerate(self.directions):
+            name, variable = direction.sender
+            if (direction.values, direction.static) == (values, static):
+                cells = self.cells[name]
+                sent = np.flatnonzero(cells.read(variable)) if variable else cells.spiking()
+                self.operations[at] += reach[sent].sum()
 
     def _load(self) -> None:
         """Take the program's parameters."""
@@ -186,6 +199,7 @@ class ReferenceSimulation(Simulation):
             if phase.average and self.done == phase.averaged(self.done)[0]:
                 self.means = Means()
             self._step(phase)
+            self._count(values=False, static=False)
             for name, probe in self.probes.items():
                 probe.observe(self.cells[name].spiking(), record)
             self.done += 1
@@ -207,6 +221,7 @@ class ReferenceSimulation(Simulation):
         for item, draws in self.step_objects:
             if waiting and (SCHEDULE.index(item.when), item.order) > SUMS:
                 assign_sums(values)
+                self._count(values=True, static=False)
                 waiting = False
             if item.name in self.skipped:
                 continue
@@ -293,6 +308,10 @@ class ReferenceSimulation(Simulation):
 
     def take_counts(self) -> dict[str, int]:
         return {name: probe.take_total() for name, probe in self.probes.items()}
+
+    def take_operations(self) -> NDArray[np.int64]:
+        found, self.operations[:] = self.operations.copy(), 0
+        return found
 
     def take_gradients(
         self, out: NDArray[np.floating[Any]] | None = None

@@ -1,0 +1,82 @@
+"""Synaptic operations of trials, by the names of NeuroBench.
+
+Reference: J. Yik et al., NeuroBench: a framework for benchmarking neuromorphic computing algorithms
+and systems, arXiv 2304.04640.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim.build.plan import Plan
+from evsim.engines.traffic import directions
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Synaptic operations.
+
+    Attributes
+    ----------
+    acs : accumulations: spikes, each at every synapse that it reaches.
+    macs : multiplications with accumulation: values that are not 0, in the same way.
+    dense : what both would be if every neuron sent in every step.
+    """
+
+    acs: int = 0
+    macs: int = 0
+    dense: int = 0
+
+    def __add__(self, other: Operations) -> Operations:
+        return Operations(self.acs + other.acs, self.macs + other.macs, self.dense + other.dense)
+
+
+def footprint(plan: Plan, learns: bool) -> int:
+    """Return the bytes that a trial of a network needs, whatever a program adds to them.
+
+    Parameters, and one state of every neuron and synapse. A trial that learns also needs the states
+    that phases start from, the gradient, and the optimiser's moments.
+    """
+    size = plan.dtype.itemsize
+    weights = sum(values.size for values in plan.parameters.values())
+    state = sum(
+        int(variable.initial.size)
+        for name in (*plan.populations, *plan.projections)
+        for variable in plan.variables(name).values()
+        if not variable.constant
+    )
+    if not learns:
+        return size * (weights + state)
+    learned = sum(
+        plan.parameters[name].size * (3 if rule.optimiser == "adam" else 2)
+        for name, rule in plan.rules.items()
+    )
+    return size * (weights + state * (1 + len(plan.snapshots)) + learned)
+
+
+class Counter:
+    """Turns what an engine counts into operations."""
+
+    def __init__(self, plan: Plan):
+        found = directions(plan)
+        self.values = np.array([d.values for d in found], bool)
+        self.static = np.array([d.static for d in found], bool)
+        self.synapses = np.array([d.reach.sum() for d in found], np.int64)
+
+    def count(self, counts: NDArray[np.int64], steps: int) -> Operations:
+        """Return the operations of a trial.
+
+        Parameters
+        ----------
+        counts : see `Simulation.take_operations`.
+        steps : of the trial; sums that never change are formed once in it.
+        """
+        dense = np.where(self.static, 1, steps) * self.synapses
+        return Operations(
+            acs=int(counts[~self.values].sum()),
+            macs=int(counts[self.values].sum()),
+            dense=int(dense.sum()),
+        )
