@@ -85,6 +85,7 @@ def compare(
     engine = load("fused")
     program: Program = engine.compile(plan)
     program.load(parameters)
+    found = curves(gradients, program) if step_by_step else {}
     spiking, twins = propagated(program, task), gradients.propagated()
     slopes, errors = gradients.backpropagated(task.trials), gradients.difference_errors()
     rows = {
@@ -95,5 +96,4 @@ def compare(
         )
         for name in plan.rules
     }
-    found = curves(gradients, program) if step_by_step else {}
     return Comparison(task.trials, gradients.twin.meanings, rows, found)
