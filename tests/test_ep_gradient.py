@@ -14,10 +14,11 @@ import pytest
 
 import evsim
 from evsim import engines, simulate
+from evsim.analysis.gradients import Agreement
 from evsim.build.build import build
-from evsim.build.plan import Plan
 from evsim.engines.base import Program
 from evsim.spec.parse import parse_text
+from evsim.testing.ep_task import propagated
 
 REAL = """\
 name: real
@@ -191,23 +192,13 @@ def differences(parameters: Arrays, learned: list[str], *rest: object) -> Arrays
     return found
 
 
-def propagated(plan: Plan, program: Program, x: np.ndarray, y: np.ndarray) -> Arrays:
+def learned(program: Program, x: np.ndarray, y: np.ndarray) -> Arrays:
     """The mean of `g` over the samples, by parameter."""
-    simulation = program.simulation()
-    for image, target in zip(x, y, strict=True):
-        simulation.begin({("image", "u"): image.ravel(), ("digit", "target"): target})
-        for name, phase in plan.phases.items():
-            simulation.enter(name)
-            simulation.advance(phase.steps)
-            simulation.learn(name)
-            simulation.leave()
-    return program.gradients(simulation.take_gradients().astype(np.float64) / len(x))
-
-
-def alike(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
-    """Cosine between two directions, and the ratio of their lengths."""
-    lengths = np.linalg.norm(one), np.linalg.norm(other)
-    return float(np.vdot(one, other) / np.prod(lengths)), float(lengths[0] / lengths[1])
+    trials = [
+        {("image", "u"): image.ravel(), ("digit", "target"): target}
+        for image, target in zip(x, y, strict=True)
+    ]
+    return propagated(program, trials, program.plan.phases)
 
 
 def test_a_real_valued_network_follows_the_gradient() -> None:
@@ -218,12 +209,12 @@ def test_a_real_valued_network_follows_the_gradient() -> None:
     parameters |= {f"{name}_back": parameters[name].T.copy() for name in ("in", "out")}
     program.load(parameters)
     x, y = samples((5, 5))
-    found = propagated(plan, program, x, y)
+    found = learned(program, x, y)
     slope = differences(parameters, list(plan.rules), x, y, False)
     for name in plan.rules:
-        cosine, ratio = alike(found[name], -slope[name])
-        assert cosine > 0.999, name
-        assert ratio == pytest.approx(1, abs=0.01), name
+        agreement = Agreement.of(found[name], -slope[name])
+        assert agreement.cosine > 0.999, name
+        assert agreement.ratio == pytest.approx(1, abs=0.01), name
 
 
 def centre(parameters: Arrays, x: np.ndarray) -> None:
@@ -244,12 +235,12 @@ def test_a_spiking_network_follows_the_gradient() -> None:
     parameters = {name: np.array(values) for name, values in plan.parameters.items()}
     centre(parameters, x)
     program.load(parameters)
-    found = propagated(plan, program, x, y)
+    found = learned(program, x, y)
     slope = differences(parameters, list(plan.rules), x, y, True)
     for name in plan.rules:
-        cosine, ratio = alike(found[name], -slope[name])
-        assert cosine > 0.99, name
-        assert ratio == pytest.approx(1, abs=0.1), name
+        agreement = Agreement.of(found[name], -slope[name])
+        assert agreement.cosine > 0.99, name
+        assert agreement.ratio == pytest.approx(1, abs=0.1), name
 
 
 THREE = """\

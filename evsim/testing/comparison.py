@@ -86,7 +86,8 @@ def compare(
     program: Program = engine.compile(plan)
     program.load(parameters)
     found = curves(gradients, program) if step_by_step else {}
-    spiking, twins = propagated(program, task), gradients.propagated()
+    spiking = propagated(program, task.samples, (*task.free, *task.nudged))
+    twins = gradients.propagated()
     slopes, errors = gradients.backpropagated(task.trials), gradients.difference_errors()
     rows = {
         name: Row(

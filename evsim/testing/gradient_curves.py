@@ -91,8 +91,8 @@ def _real(gradients: Gradients, steps: int) -> Arrays:
 def _spiking(gradients: Gradients, program: Program, steps: int) -> Arrays:
     """Return what learning code would add after 1, 2, ... nudged steps of the spiking network."""
     task, total, simulation = gradients.task, gradients.zeros(steps), program.simulation()
-    for trial in range(task.trials):
-        simulation.begin(task.sample(trial), trial)
+    for trial, inputs in enumerate(task.samples):
+        simulation.begin(inputs, trial)
         for phase in task.free:
             simulation.enter(phase)
             simulation.advance(program.plan.phases[phase].steps)
