@@ -14,10 +14,11 @@ import pytest
 
 import evsim
 from evsim import engines, simulate
+from evsim.analysis.gradients import Agreement
 from evsim.build.build import build
-from evsim.build.plan import Plan
 from evsim.engines.base import Program
 from evsim.spec.parse import parse_text
+from evsim.testing.ep_task import propagated
 
 REAL = """\
 name: real
@@ -205,24 +206,13 @@ def differences(
     return found
 
 
-def propagated(plan: Plan, program: Program, x: np.ndarray, y: np.ndarray) -> Arrays:
+def learned(program: Program, x: np.ndarray, y: np.ndarray) -> Arrays:
     """The mean of `g` over the samples, by parameter."""
-    simulation = program.simulation()
-    for trial, (image, target) in enumerate(zip(x, y, strict=True)):
-        inputs = {("image", "u"): image.ravel(), ("digit", "target"): target}
-        simulation.begin(inputs, trial)
-        for name, phase in plan.phases.items():
-            simulation.enter(name)
-            simulation.advance(phase.steps)
-            simulation.learn(name)
-            simulation.leave()
-    return program.gradients(simulation.take_gradients().astype(np.float64) / len(x))
-
-
-def alike(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
-    """Cosine between two directions, and the ratio of their lengths."""
-    lengths = np.linalg.norm(one), np.linalg.norm(other)
-    return float(np.vdot(one, other) / np.prod(lengths)), float(lengths[0] / lengths[1])
+    trials = [
+        {("image", "u"): image.ravel(), ("digit", "target"): target}
+        for image, target in zip(x, y, strict=True)
+    ]
+    return propagated(program, trials, program.plan.phases)
 
 
 ONE_SIDED = (
@@ -253,12 +243,12 @@ def test_a_real_valued_network_follows_the_gradient(text: str) -> None:
     program = engines.load("fused").compile(plan)
     parameters = {name: np.array(values) for name, values in plan.parameters.items()}
     x, y = samples((5, 5))
-    found = propagated(plan, program, x, y)
+    found = learned(program, x, y)
     slope = differences(parameters, list(plan.rules), x, y, False)
     for name in plan.rules:
-        cosine, ratio = alike(found[name], -slope[name])
-        assert cosine > 0.999, name
-        assert ratio == pytest.approx(1, abs=0.01), name
+        agreement = Agreement.of(found[name], -slope[name])
+        assert agreement.cosine > 0.999, name
+        assert agreement.ratio == pytest.approx(1, abs=0.01), name
 
 
 CROSS = (
@@ -296,12 +286,12 @@ def test_shares_of_one_follow_the_gradient_of_cross_entropy() -> None:
     program = engines.load("fused").compile(plan)
     parameters = {name: np.array(values) for name, values in plan.parameters.items()}
     x, y = samples((5, 5))
-    found = propagated(plan, program, x, y)
+    found = learned(program, x, y)
     slope = differences(parameters, list(plan.rules), x, y, of=cross_entropy)
     for name in plan.rules:
-        cosine, ratio = alike(found[name], -slope[name])
-        assert cosine > 0.999, name
-        assert ratio == pytest.approx(1, abs=0.01), name
+        agreement = Agreement.of(found[name], -slope[name])
+        assert agreement.cosine > 0.999, name
+        assert agreement.ratio == pytest.approx(1, abs=0.01), name
 
 
 def centre(parameters: Arrays, x: np.ndarray) -> None:
@@ -322,12 +312,12 @@ def test_a_spiking_network_follows_the_gradient() -> None:
     parameters = {name: np.array(values) for name, values in plan.parameters.items()}
     centre(parameters, x)
     program.load(parameters)
-    found = propagated(plan, program, x, y)
+    found = learned(program, x, y)
     slope = differences(parameters, list(plan.rules), x, y, True)
     for name in plan.rules:
-        cosine, ratio = alike(found[name], -slope[name])
-        assert cosine > 0.99, name
-        assert ratio == pytest.approx(1, abs=0.1), name
+        agreement = Agreement.of(found[name], -slope[name])
+        assert agreement.cosine > 0.99, name
+        assert agreement.ratio == pytest.approx(1, abs=0.1), name
 
 
 THREE = """\

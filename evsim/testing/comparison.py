@@ -85,7 +85,9 @@ def compare(
     engine = load("fused")
     program: Program = engine.compile(plan)
     program.load(parameters)
-    spiking, twins = propagated(program, task), gradients.propagated()
+    found = curves(gradients, program) if step_by_step else {}
+    spiking = propagated(program, task.samples, (*task.free, *task.nudged))
+    twins = gradients.propagated()
     slopes, errors = gradients.backpropagated(task.trials), gradients.difference_errors()
     rows = {
         name: Row(
@@ -95,5 +97,4 @@ def compare(
         )
         for name in plan.rules
     }
-    found = curves(gradients, program) if step_by_step else {}
     return Comparison(task.trials, gradients.twin.meanings, rows, found)

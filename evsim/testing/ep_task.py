@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from evsim.orchestrator.samples import Samples
 from evsim.orchestrator.trial import Readout
 from evsim.spec import schema
 
+Inputs = Mapping[tuple[str, str], NDArray[Any]]
 Arrays = dict[str, NDArray[np.float64]]
 
 
@@ -51,11 +53,15 @@ class Task:
         """Number of trials."""
         return len(self.labels)
 
-    def sample(self, trial: int) -> dict[tuple[str, str], NDArray[Any]]:
-        """Return the inputs of one trial."""
-        return {key: values[trial] for key, values in self.inputs.items()}
+    @property
+    def samples(self) -> list[Inputs]:
+        """Inputs trial by trial."""
+        return [
+            {key: values[trial] for key, values in self.inputs.items()}
+            for trial in range(self.trials)
+        ]
 
-    def part(self, begin: int, end: int) -> dict[tuple[str, str], NDArray[Any]]:
+    def part(self, begin: int, end: int) -> Inputs:
         """Return the inputs of some of the trials."""
         return {key: values[begin:end] for key, values in self.inputs.items()}
 
@@ -95,15 +101,21 @@ def _nudged(plan: Plan, after: str) -> list[str]:
     return nudged
 
 
-def propagated(program: Program, task: Task) -> Arrays:
-    """Return the mean of `g` over the trials as the engine runs the network, by parameter."""
-    simulation = program.simulation()
-    for trial in range(task.trials):
-        simulation.begin(task.sample(trial), trial)
-        for phase in (*task.free, *task.nudged):
+def propagated(program: Program, trials: Sequence[Inputs], phases: Iterable[str]) -> Arrays:
+    """Return the mean of `g` over trials as the engine runs the network, by parameter.
+
+    Parameters
+    ----------
+    trials : what each sets, see `Simulation.begin`.
+    phases : in their order.
+    """
+    simulation, order = program.simulation(), tuple(phases)
+    for number, inputs in enumerate(trials):
+        simulation.begin(inputs, number)
+        for phase in order:
             simulation.enter(phase)
             simulation.advance(program.plan.phases[phase].steps)
             simulation.learn(phase)
             simulation.leave()
     total = np.asarray(simulation.take_gradients(), np.float64)
-    return program.gradients(total / task.trials)
+    return program.gradients(total / len(trials))

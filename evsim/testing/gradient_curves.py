@@ -91,8 +91,8 @@ def _real(gradients: Gradients, steps: int) -> Arrays:
 def _spiking(gradients: Gradients, program: Program, steps: int) -> Arrays:
     """Return what learning code would add after 1, 2, ... nudged steps of the spiking network."""
     task, total, simulation = gradients.task, gradients.zeros(steps), program.simulation()
-    for trial in range(task.trials):
-        simulation.begin(task.sample(trial), trial)
+    for trial, inputs in enumerate(task.samples):
+        simulation.begin(inputs, trial)
         for phase in task.free:
             simulation.enter(phase)
             simulation.advance(program.plan.phases[phase].steps)
@@ -131,8 +131,15 @@ def _memory(gradients: Gradients) -> str | None:
     gradients.run_free(0, 1, gradients.parameters)
     twin.load({**gradients.parameters, **gradients.leaves()})
     twin.advance(phase, 1, last)
-    others = {k: v for k, v in twin.state.items() if v.requires_grad and k not in read}
+    moved = {key: state.detach() for key, state in twin.state.items() if state.requires_grad}
+    twin.state |= moved
     twin.load(gradients.parameters)
+    # What loading replaced follows from parameters; anything else is left from the step before.
+    others = {
+        key: state.requires_grad_()
+        for key, state in moved.items()
+        if key not in read and twin.state[key] is state
+    }
     twin.advance(phase, 1, last)
     seen = [twin.state[key].sum() for key in read if twin.state[key].requires_grad]
     if others and seen:

@@ -26,7 +26,7 @@ Tensors = dict[str, torch.Tensor]
 TOGETHER = 8
 """Trials of the twin at a time, which bounds memory."""
 
-COMPARED = 2
+COMPARED = 4
 """Trials over which finite differences are taken."""
 
 DIRECTIONS = 2
