@@ -108,12 +108,8 @@ class Gradients:
             self.twin.run(phase)
 
     def error(self, begin: int, end: int) -> torch.Tensor:
-        """Return half the squared distance of the readout from the labels, summed over trials."""
-        readout = self.task.readout
-        found = self.twin.state[readout.population, readout.variable].flatten(1)
-        labels = torch.from_numpy(self.task.labels[begin:end])
-        wanted = torch.nn.functional.one_hot(labels, found.shape[1])
-        return 0.5 * ((found - wanted) ** 2).sum()
+        """Return the error of some of the trials as `run_free` left them, summed."""
+        return squared_error(self.twin, self.task, begin, end)
 
     def contributions(self, phase: str, values: Mapping[Key, torch.Tensor]) -> Tensors:
         """Return what a phase's learning code adds for these values, summed over their trials."""
@@ -142,6 +138,13 @@ class Gradients:
                 self.run_free(0, trials, {**self.parameters, name: moved})
                 errors.append(float(self.error(0, trials)))
         return (errors[0] - errors[1]) / (2 * STEP * trials)
+
+
+def squared_error(twin: RealTwin, task: Task, begin: int, end: int) -> torch.Tensor:
+    """Return half the squared distance of the readout from the one-hot labels, over trials."""
+    found = twin.state[task.readout.population, task.readout.variable].flatten(1)
+    labels = torch.from_numpy(task.labels[begin:end])
+    return 0.5 * ((found - torch.nn.functional.one_hot(labels, found.shape[1])) ** 2).sum()
 
 
 def add(total: Tensors, found: Mapping[str, torch.Tensor], step: int | None = None) -> None:

@@ -100,19 +100,20 @@ def _literal(block: Block, expression: str) -> float | None:
 
 
 class RealTwin(DenseNetwork):
-    """A plan's network with values for spikes, in double precision, through all its phases.
+    """A plan's network with values for spikes, through all its phases.
 
     Parameters
     ----------
     value : see `meanings`.
+    dtype : of states; parameters that are loaded must have it too.
 
     Raises
     ------
     EngineError : the plan has no such twin; the text says why.
     """
 
-    def __init__(self, plan: Plan, value: str | None = None):
-        super().__init__(plan, folded=True, dtype=torch.float64)
+    def __init__(self, plan: Plan, value: str | None = None, dtype: torch.dtype = torch.float64):
+        super().__init__(plan, folded=True, dtype=dtype)
         self.meanings = meanings(plan, value)
         self.kept: dict[str, dict[Key, torch.Tensor]] = {}
 
