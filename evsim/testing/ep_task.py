@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evsim import syntax
 from evsim.build.plan import Plan
 from evsim.engines.base import Program
 from evsim.errors import Fault, InputError
@@ -26,6 +27,7 @@ class Task:
     ----------
     free : phases up to the one after which the prediction is read, in order.
     nudged : phases with learning code, which continue from there.
+    contrasts : whether the last free phase has learning code, too.
     inputs : (population, variable) -> (trial, neuron).
     labels : (trial,), classes.
 
@@ -38,11 +40,21 @@ class Task:
         repeating = [name for name, phase in plan.phases.items() if phase.repeat is not None]
         if repeating:
             raise InputError(f"Phase '{repeating[0]}' repeats: how many steps it has is not known.")
+        for name, text in network.protocol.constants.items():
+            if syntax.is_random(text):
+                raise InputError(
+                    Fault(
+                        f"Constant '{name}' is drawn in each trial.",
+                        hint=f"give it a value: `--set protocol.constants.{name}=...`",
+                    )
+                )
         if plan.kept:
             raise InputError("Trials depend on each other: `protocol.keep` names variables.")
         self.readout = _readout(network)
         self.free = _free(plan, self.readout.after)
         self.nudged = _nudged(plan, self.readout.after)
+        rules = plan.rules.values()
+        self.contrasts = any(self.readout.after in rule.at_end for rule in rules)
         count = min(trials, samples.size("train"))
         each = [samples.inputs("train", n) for n in range(count)]
         self.inputs = {key: np.stack([i[key] for i in each]) for key in plan.inputs}
@@ -90,8 +102,8 @@ def _free(plan: Plan, after: str) -> list[str]:
 def _nudged(plan: Plan, after: str) -> list[str]:
     learning = {phase for rule in plan.rules.values() for phase in rule.at_end}
     nudged = [n for n, p in plan.phases.items() if n in learning and p.start == after]
-    if not nudged or len(nudged) < len(learning):
-        others = ", ".join(f"'{name}'" for name in sorted(learning - {*nudged})) or "no phase"
+    if not nudged or not learning <= {after, *nudged}:
+        others = ", ".join(f"'{n}'" for n in sorted(learning - {after, *nudged})) or "no phase"
         raise InputError(
             Fault(
                 f"This is no equilibrium propagation: learning code runs at the end of {others}.",

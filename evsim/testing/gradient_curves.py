@@ -80,6 +80,7 @@ def _real(gradients: Gradients, steps: int) -> Arrays:
     twin, task, total = gradients.twin, gradients.task, gradients.zeros(steps)
     for begin, end in gradients.parts(task.trials):
         gradients.run_free(begin, end, gradients.parameters)
+        add(total, gradients.free_contributions())
         for phase in task.nudged:
             twin.enter(phase)
             for step in range(steps):
@@ -97,6 +98,8 @@ def _spiking(gradients: Gradients, program: Program, steps: int) -> Arrays:
             simulation.enter(phase)
             simulation.advance(program.plan.phases[phase].steps)
             simulation.leave()
+        if task.contrasts:
+            add(total, gradients.contributions(phase, _states(gradients, simulation)))
         for phase in task.nudged:
             simulation.enter(phase)
             for step in range(steps):

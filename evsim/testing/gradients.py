@@ -1,8 +1,7 @@
 """What equilibrium propagation learns in a real-valued twin, and the gradient of its error.
 
-The error is half the squared distance of the readout from the one-hot label, a mean over trials; it
-is backpropagated through all steps up to the readout. What is returned points where learning code
-moves parameters: minus the gradient.
+The error is the readout's loss, a mean over trials; it is backpropagated through all steps up to
+the readout. What is returned points where learning code moves parameters: minus the gradient.
 """
 
 from __future__ import annotations
@@ -54,6 +53,7 @@ class Gradients:
         if reason is not None:
             raise EngineError(reason)
         self.plan, self.task, self.twin = plan, task, RealTwin(plan, value)
+        self.settled: Mapping[Key, torch.Tensor] = {}
         self.parameters = {
             name: torch.from_numpy(np.array(values, np.float64))
             for name, values in parameters.items()
@@ -65,6 +65,7 @@ class Gradients:
         with torch.no_grad():
             for begin, end in self.parts(self.task.trials):
                 self.run_free(begin, end, self.parameters)
+                add(total, self.free_contributions())
                 for phase in self.task.nudged:
                     values = self.twin.run(phase)
                     add(total, self.contributions(phase, values))
@@ -105,16 +106,20 @@ class Gradients:
         self.twin.load(parameters)
         self.twin.begin(self.task.part(begin, end), end - begin)
         for phase in self.task.free:
-            self.twin.run(phase)
+            self.settled = self.twin.run(phase)
 
     def error(self, begin: int, end: int) -> torch.Tensor:
         """Return the error of some of the trials as `run_free` left them, summed."""
-        return squared_error(self.twin, self.task, begin, end)
+        return readout_error(self.twin, self.task, begin, end)
 
     def contributions(self, phase: str, values: Mapping[Key, torch.Tensor]) -> Tensors:
         """Return what a phase's learning code adds for these values, summed over their trials."""
         row = self.twin.shared(phase, self.plan.phases[phase].steps - 1)
         return torch_rules.contributions(self.plan, self.twin.layers, phase, values, row)
+
+    def free_contributions(self) -> Tensors:
+        """Return `contributions` of the last free phase as `run_free` left it."""
+        return self.contributions(self.task.free[-1], self.settled) if self.task.contrasts else {}
 
     def zeros(self, *steps: int) -> Tensors:
         """Return zeros in the shape of every parameter that learns, (*steps, *parameter)."""
@@ -140,10 +145,12 @@ class Gradients:
         return (errors[0] - errors[1]) / (2 * STEP * trials)
 
 
-def squared_error(twin: RealTwin, task: Task, begin: int, end: int) -> torch.Tensor:
-    """Return half the squared distance of the readout from the one-hot labels, over trials."""
+def readout_error(twin: RealTwin, task: Task, begin: int, end: int) -> torch.Tensor:
+    """Return the sum over trials of the readout's loss, see `evsim.spec.schema.Readout`."""
     found = twin.state[task.readout.population, task.readout.variable].flatten(1)
     labels = torch.from_numpy(task.labels[begin:end])
+    if task.readout.loss == "cross_entropy":
+        return torch.nn.functional.nll_loss(torch.log(found), labels, reduction="sum")
     return 0.5 * ((found - torch.nn.functional.one_hot(labels, found.shape[1])) ** 2).sum()
 
 

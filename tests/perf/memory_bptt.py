@@ -82,7 +82,7 @@ def train_bptt(batch: int, steps: int) -> float:
     torch.set_num_threads(1)
 
     from evsim.testing.ep_task import Task
-    from evsim.testing.gradients import squared_error
+    from evsim.testing.gradients import readout_error
     from evsim.testing.real_twin import RealTwin
 
     described = network(batch, steps)
@@ -101,7 +101,7 @@ def train_bptt(batch: int, steps: int) -> float:
         for phase in task.free:
             twin.run(phase)
         optimiser.zero_grad()
-        squared_error(twin, task, begin, begin + batch).backward()
+        readout_error(twin, task, begin, begin + batch).backward()
         optimiser.step()
         twin.load({name: leaf.detach() for name, leaf in leaves.items()})
     return memory.added()

@@ -9,7 +9,7 @@ import pytest
 
 import evsim
 from evsim.build.build import build
-from evsim.errors import EngineError
+from evsim.errors import EngineError, InputError
 from evsim.simulate import open_samples
 from evsim.spec.parse import parse_text
 
@@ -27,8 +27,33 @@ BELOW = ("k", "in")
 """Weights of the pooled layer and of the one below."""
 
 
-def comparison(folder: Path, *overrides: str, curves: bool = False) -> Comparison:
-    path = pooled.write(folder)
+ONE_SIDED = (
+    pooled.NETWORK.replace("model: contrast,", "model: contrast_one_sided,")
+    .replace("model: bias_contrast,", "model: bias_contrast_one_sided,")
+    .replace("    plus: {", "    nudged: {")
+)
+ONE_SIDED = ONE_SIDED[: ONE_SIDED.index("    minus")] + ONE_SIDED[ONE_SIDED.index("readout") :]
+
+CROSS_ENTROPY = (
+    pooled.NETWORK.replace("neurons:\n", "neurons:\n  shares: {model: softmax}\n")
+    .replace("digit: {shape: [3], neuron: unit", "digit: {shape: [3], neuron: shares")
+    .replace("from: second\n", "from: second.u\n    sends: value\n")
+    .replace("to: digit.received", "to: digit.drive")
+    .replace(
+        "plasticity:\n",
+        "  - {name: sum, from: digit.score, to: digit.total, kind: dense, "
+        "sends: value, weights: 1}\n"
+        "plasticity:\n",
+        1,
+    )
+    .replace("argmax(digit.u), after: free", "argmax(digit.p), after: free, loss: cross_entropy")
+)
+
+
+def comparison(
+    folder: Path, *overrides: str, curves: bool = False, text: str = pooled.NETWORK
+) -> Comparison:
+    path = pooled.write(folder, text)
     network = evsim.load(path, overrides)
     plan, real = build(network), build(evsim.load(path, [*overrides, MEMORYLESS]))
     samples = open_samples(network, plan, None, folder)
@@ -46,6 +71,21 @@ def test_spikes_and_values_follow_the_gradient_through_average_pooling(tmp_path:
         assert curves.distance(curves.real) < 0.05, name
         # Steps add up to what learning takes at the end.
         assert np.linalg.norm(curves.gradient[0]) < np.linalg.norm(curves.gradient[-1]), name
+
+
+@pytest.mark.parametrize("text", [ONE_SIDED, CROSS_ENTROPY], ids=["one-sided", "cross-entropy"])
+def test_other_kinds_of_equilibrium_propagation_can_be_checked(tmp_path: Path, text: str) -> None:
+    """One-sided updates miss what grows with beta, so beta is small, and spikes say little."""
+    found = comparison(tmp_path, "protocol.constants.beta=0.001", text=text)
+    for name, row in found.rows.items():
+        assert row.differences < 1e-5, name
+        assert row.real.cosine > 0.999, name
+        assert row.real.ratio == pytest.approx(1, abs=0.05), name
+
+
+def test_what_is_drawn_in_each_trial_has_no_one_gradient(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Constant 'beta' is drawn in each trial"):
+        comparison(tmp_path, "protocol.constants.beta=rand()")
 
 
 def test_spikes_do_not_follow_the_gradient_through_maxima(tmp_path: Path) -> None:
