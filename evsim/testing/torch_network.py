@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from evsim.build.code import Block, Statement
 from evsim.build.plan import Plan, Projection
 from evsim.engines.base import Delivery, schedule
+from evsim.engines.traffic import is_static
 from evsim.errors import EngineError
 from evsim.testing import torch_layers
 from evsim.testing.torch_code import assigned, evaluate, tensor
@@ -75,6 +76,8 @@ class DenseNetwork:
         self.kernels: dict[str, torch.Tensor] = {}
         self.layers = {name: Layer(p.geometry, folded) for name, p in plan.projections.items()}
         self.parts = schedule(plan)
+        values = (p for p in plan.projections.values() if p.sends == "value")
+        self.static = {p.name for p in values if is_static(plan, p)}
 
     def begin(self, inputs: Inputs, trials: int) -> None:
         """Start trials: start state, then `inputs` (population, variable) -> (trial, neuron)."""
@@ -183,11 +186,10 @@ class DenseNetwork:
         self.state[key] = self.state[key] + found
 
     def _send_values(self, static: bool) -> None:
-        """Assign weighted sums of values; those of populations without dynamics where `static`."""
+        """Assign weighted sums of values: those that stay the same in a trial where `static`."""
         sums: dict[Key, torch.Tensor] = {}
         for p in self.plan.projections.values():
-            fixed = self.plan.populations[p.source].neuron is None
-            if p.sends != "value" or fixed is not static:
+            if p.sends != "value" or (p.name in self.static) is not static:
                 continue
             found = self._forward(p, self.state[p.source, p.source_variable])
             key = (p.target, p.target_variable)
