@@ -67,7 +67,7 @@ def command(
     if figure is not None:
         from evsim.analysis.gradients import plot
 
-        plot(found.curves, f"{network.name}: {found.trials} samples", figure)
+        plot(found.curves, f"{network.name}, {found.trials} samples, step by step", figure)
     print(json_module.dumps(_figures(found)) if json else "\n".join(_table(found, weights)))
 
 

@@ -126,23 +126,13 @@ def draw(figure: Any, found: dict[tuple[str, int], list[float]]) -> None:
             linestyle="-" if batch == BATCHES[-1] else "--",
             marker="o",
             markersize=4,
+            label=f"{KINDS[kind]}, batch {batch}",
         )
-        panel.annotate(
-            f"{KINDS[kind]}, batch {batch}",
-            (STEPS[-1], values[-1]),
-            xytext=(-4, 6),
-            textcoords="offset points",
-            ha="right",
-            va="bottom",
-            fontsize=8,
-            color=COLOURS[list(KINDS).index(kind)],
-        )
-    panel.set_xscale("log")
-    panel.set_yscale("log")
-    panel.set_xticks(STEPS, [str(steps) for steps in STEPS])
-    panel.minorticks_off()
+    panel.set_xticks(STEPS)
+    panel.set_ylim(0)
     panel.set_xlabel("steps of the free phase")
     panel.set_ylabel("memory that training adds (MiB)")
+    panel.legend(reverse=True)
 
 
 def main() -> None:
