@@ -44,6 +44,8 @@ class Task:
         self.free = _free(plan, self.readout.after)
         self.nudged = _nudged(plan, self.readout.after)
         count = min(trials, samples.size("train"))
+        if not count:
+            raise InputError("There are no training samples.")
         each = [samples.inputs("train", n) for n in range(count)]
         self.inputs = {key: np.stack([i[key] for i in each]) for key in plan.inputs}
         self.labels = np.array([samples.label("train", n) for n in range(count)])
