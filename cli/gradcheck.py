@@ -44,6 +44,8 @@ def command(
 ) -> None:
     """Compare what equilibrium propagation learns with the gradient of a real-valued twin."""
     try:
+        import torch
+
         from evsim.testing import comparison
     except ImportError:
         raise InputError(
@@ -58,6 +60,7 @@ def command(
     real = build(evsim.load(file, [*(set_ or ()), *twin])) if twin else plan
     samples = open_samples(network, plan, data_dir, file.parent)
     parameters = read_parameters(weights, plan.parameters)
+    torch.set_num_threads(1)  # The same sums in the same order on every machine.
     try:
         found = comparison.compare(
             network, plan, real, samples, parameters, trials, value, figure is not None

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from numpy.typing import NDArray
 
 from evsim.analysis.gradients import Agreement, Curves
 from evsim.build.plan import Plan
 from evsim.engines import load
-from evsim.engines.base import Program
+from evsim.engines.base import NotFinite, Program
+from evsim.errors import InputError, RunError
 from evsim.orchestrator.samples import Samples
 from evsim.spec import schema
 from evsim.testing.ep_task import Task, propagated
@@ -77,16 +77,24 @@ def compare(
     Raises
     ------
     EngineError : the network has no real-valued twin, or the fused engine cannot run it.
-    InputError : nothing is read out, or no nudged phase learns.
+    InputError : nothing is read out, no nudged phase learns, or the twin is another network.
+    RunError : a state is not finite.
     """
-    torch.set_num_threads(1)  # The same sums in the same order, whatever else the machine does.
+    if not _alike(plan, real):
+        raise InputError("The twin must have the network's phases, and parameters of its shapes.")
     task = Task(network, plan, samples, trials)
     gradients = Gradients(real, parameters, task, value)
     engine = load("fused")
+    reason = engine.applies(plan)
+    if reason is not None:
+        raise InputError(f"The fused engine cannot run this network: {reason}.")
     program: Program = engine.compile(plan)
     program.load(parameters)
-    found = curves(gradients, program) if step_by_step else {}
-    spiking = propagated(program, task.samples, (*task.free, *task.nudged))
+    try:
+        found = curves(gradients, program) if step_by_step else {}
+        spiking = propagated(program, task.samples, (*task.free, *task.nudged))
+    except NotFinite as error:
+        raise RunError(f"The network cannot be compared: {error}.") from None
     twins = gradients.propagated()
     slopes, errors = gradients.backpropagated(task.trials), gradients.difference_errors()
     rows = {
@@ -98,3 +106,8 @@ def compare(
         for name in plan.rules
     }
     return Comparison(task.trials, gradients.twin.meanings, rows, found)
+
+
+def _alike(plan: Plan, real: Plan) -> bool:
+    shapes = [{name: p.shape for name, p in one.parameters.items()} for one in (plan, real)]
+    return shapes[0] == shapes[1] and plan.phases.keys() == real.phases.keys()

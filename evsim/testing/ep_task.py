@@ -56,6 +56,8 @@ class Task:
         rules = plan.rules.values()
         self.contrasts = any(self.readout.after in rule.at_end for rule in rules)
         count = min(trials, samples.size("train"))
+        if not count:
+            raise InputError("There are no training samples.")
         each = [samples.inputs("train", n) for n in range(count)]
         self.inputs = {key: np.stack([i[key] for i in each]) for key in plan.inputs}
         self.labels = np.array([samples.label("train", n) for n in range(count)])

@@ -85,6 +85,16 @@ def test_networks_without_a_gradient_are_refused(
     assert text in printed and "Traceback" not in printed
 
 
+def test_a_twin_of_another_shape_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    file = pooled.write(tmp_path)
+    twin = ("--twin", "populations.image.shape=[1, 11, 11]", "--twin", "projections.k.kernel=4")
+    assert gradcheck(monkeypatch, file, *QUICK, *twin) == 2
+    assert "parameters of its shapes" in capsys.readouterr().err
+
+
 def test_missing_torch_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 import evsim
 from evsim.build.build import build
 from evsim.engines import load
+from tests.helpers import pooled
 
 pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'evsim[torch]'")
 
@@ -38,3 +39,21 @@ def test_twin_equals_fused_engine(name: str, folded: bool) -> None:
                 # Rounding may move a single spike by a step, which changes few neurons.
                 close = np.abs(found.ravel() - expected) < 1e-4
                 assert close.mean() > 0.95
+
+
+def test_maxima_and_the_way_back_through_them_equal_the_fused_engine(tmp_path: Path) -> None:
+    from evsim.testing.torch_twin import TorchTwin
+
+    plan = build(evsim.load(pooled.write(tmp_path), ["projections.in.pool={max: 2}"]))
+    image = np.random.default_rng(1).uniform(0, 1, 100)
+    simulation = load("fused").compile(plan).simulation()
+    simulation.begin({("image", "u"): image})
+    simulation.enter("free")
+    simulation.advance(STEPS)
+    twin = TorchTwin(plan, plan.parameters, 2, False)
+    twin.begin({("image", "u"): np.stack([image, image])})
+    twin.advance("free", STEPS)
+    for name in ("first", "second", "digit"):
+        for found in twin.get(name, "decoded"):
+            close = np.abs(found.ravel() - simulation.get(name, "decoded")) < 1e-4
+            assert close.mean() > 0.95
