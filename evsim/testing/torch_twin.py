@@ -51,4 +51,5 @@ class TorchTwin:
 
     def get(self, population: str, variable: str) -> NDArray[Any]:
         """Return a variable, (trial, *shape)."""
-        return self.network.state[population, variable].numpy()
+        found: NDArray[Any] = self.network.state[population, variable].numpy()
+        return found
