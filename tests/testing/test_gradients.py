@@ -103,11 +103,12 @@ def test_receivers_decode_values_without_error(tmp_path: Path) -> None:
     plans = [build(network), build(evsim.load(path, [MEMORYLESS]))]
     task = Task(network, plans[0], open_samples(network, plans[0], None, tmp_path), 2)
     found = []
-    for plan in plans:
-        gradients = Gradients(plan, plan.parameters, task, None)
+    for plan, value in ((plans[0], None), (plans[1], None), (plans[1], "u")):
+        gradients = Gradients(plan, plan.parameters, task, value)
         gradients.run_free(0, 2, gradients.parameters)
         found.append(gradients.twin.state["second", "u"].numpy())
     np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
+    np.testing.assert_array_equal(found[1], found[2])
 
 
 RESET = """\
