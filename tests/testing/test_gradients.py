@@ -21,6 +21,8 @@ from evsim.testing.gradients import Gradients  # noqa: E402
 from evsim.testing.real_twin import meanings  # noqa: E402
 from tests.helpers import pooled  # noqa: E402
 
+torch.set_num_threads(1)  # Two wait for each other where other tests keep the cores busy.
+
 MEMORYLESS = "protocol.constants.lam=1"
 SMALL = "protocol.constants.beta=0.02"
 BELOW = ("k", "in")

@@ -10,7 +10,8 @@ from evsim.build.build import build
 from evsim.engines import load
 from tests.helpers import pooled
 
-pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'evsim[torch]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'evsim[torch]'")
+torch.set_num_threads(1)  # Two wait for each other where other tests keep the cores busy.
 
 ROOT = Path(__file__).parents[2]
 STEPS = 12
