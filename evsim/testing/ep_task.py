@@ -105,7 +105,8 @@ def _nudged(plan: Plan, after: str) -> list[str]:
     learning = {phase for rule in plan.rules.values() for phase in rule.at_end}
     nudged = [n for n, p in plan.phases.items() if n in learning and p.start == after]
     if not nudged or not learning <= {after, *nudged}:
-        others = ", ".join(f"'{n}'" for n in sorted(learning - {after, *nudged})) or "no phase"
+        fitting = {after, *nudged} if nudged else set()
+        others = ", ".join(f"'{n}'" for n in sorted(learning - fitting)) or "no phase"
         raise InputError(
             Fault(
                 f"This is no equilibrium propagation: learning code runs at the end of {others}.",
