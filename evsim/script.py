@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from evsim import engines
 from evsim.build import brian2_compat as compat
 from evsim.build.plan import Plan
-from evsim.build.script import build_script, is_derived, sort_objects
+from evsim.build.script import build_script, sort_objects
 from evsim.engines.base import Program
 from evsim.errors import BuildError, EngineError, Fault, nearest
 from evsim.orchestrator.report import Reporter
@@ -217,7 +217,7 @@ def _record(plan: Plan, monitors: Iterable[Any]) -> dict[str, Any]:
             raise BuildError([Fault(message, hint="record the variables that it depends on")])
         # What code of the step computes is there at its end, wherever the monitor looks.
         when = "end" if monitor.when == "end" else "start"
-        derived = {v for v in monitor.record_variables if is_derived(source, v)}
+        derived = {v for v in monitor.record_variables if compat.is_derived(source, v)}
         own = sorted({*monitor.record_variables} - derived)
         parts = ((sorted(derived), "end"), (own, when))
         states += [{**entry, "variables": tuple(v), "when": w} for v, w in parts if v]

@@ -197,7 +197,7 @@ def execute(
         with suppress(RunError):
             interrupted = isinstance(error, Interrupted)
             folder.update_manifest(status="interrupted" if interrupted else "failed")
-        if isinstance(error, Interrupted):
+        if isinstance(error, Interrupted) and not _noted(folder, "script", bool, False):
             raise Interrupted(f"{error} `evsim resume {folder.path}` goes on.") from None
         raise
     folder.update_manifest(status="finished")

@@ -1,12 +1,14 @@
 """Networks of Brian2 scripts: evsim runs them as Brian2 does, or says what it cannot."""
 
+import threading
+
 import brian2 as b2
 import numpy as np
 import pytest
 
 import evsim
 from evsim.build.brian2_compat import code_target
-from evsim.errors import EvsimError
+from evsim.errors import EvsimError, Interrupted
 from tests.perf import brian2_scripts
 
 ms, mV, nA, Hz, second = b2.ms, b2.mV, b2.nA, b2.Hz, b2.second
@@ -323,3 +325,14 @@ def test_the_example_of_the_documentation_runs(root, tmp_path, monkeypatch):
     exec(compile(code, "scripts.md", "exec"), names)
     counts = [len(names["recording"].spikes("cells", trial)[0]) for trial in (0, 30, 63)]
     assert counts[0] < counts[1] < counts[2]
+
+
+def test_a_stopped_script_says_nothing_of_going_on(tmp_path):
+    """Nothing but the script could: no network file says what it runs."""
+    group = cells(3, "cells")
+    program = evsim.compile(b2.Network(group, b2.SpikeMonitor(group)), namespace={})
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Interrupted) as caught:
+        program.run(20 * ms, out=tmp_path, stop=stop)
+    assert "resume" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""How trials settle: residuals, and activity over a trial."""
+"""How trials settle: residuals, and energy, movement and activity over a trial."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim.recording.reader import Run
+
+ENERGY = "energy"
+"""Variable whose sum over all neurons is the energy of a network."""
 
 
 def residuals(run: Run, epoch: int = -1) -> dict[str, NDArray[np.float64]]:
@@ -39,9 +42,68 @@ def activity(run: Run, population: str, trials: Iterable[int]) -> NDArray[np.flo
     return share
 
 
-def typical_trials(run: Run) -> list[int]:
-    """Return the recorded trials of the last epoch that kept the most phases."""
-    rows = run.recorded
+def energy(run: Run, trials: Iterable[int]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the energy of the network: the recorded variable `energy`, summed over all neurons.
+
+    Parameters
+    ----------
+    trials : rows of `run.trials` that kept the same phases; the result is their mean.
+
+    Returns
+    -------
+    step, energy : (sample,), where every population has a sample, and the sum there.
+
+    Raises
+    ------
+    RecordingError : no population's `energy` is kept, or that of a trial is not.
+    """
+    kept = [e.population for e in run.layout.states if ENERGY in {v.name for v in e.variables}]
+    total: dict[int, float] = {}
+    common: set[int] | None = None
+    rows = list(trials)
+    for population in dict.fromkeys(kept or [""]):
+        for row in rows:
+            step, values = run.states(population, ENERGY, row)
+            for at, value in zip(step.tolist(), values.sum(axis=1).tolist(), strict=True):
+                total[at] = total.get(at, 0.0) + value / len(rows)
+            common = set(step.tolist()) if common is None else common & set(step.tolist())
+    steps = np.array(sorted(common or ()), np.int64)
+    return steps, np.array([total[step] for step in steps.tolist()])
+
+
+def movement(
+    run: Run, population: str, variable: str, trials: Iterable[int]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return how far a recorded variable moves a step, the largest of all neurons.
+
+    Parameters
+    ----------
+    trials : rows of `run.trials` that kept the same phases; the result is their mean.
+
+    Returns
+    -------
+    step, movement : the second of any two neighbouring samples of one phase, and the change from
+        the first to it, divided by the steps between them.
+
+    Raises
+    ------
+    RecordingError : not kept.
+    """
+    found: list[NDArray[np.float64]] = []
+    steps = np.zeros(0, np.int64)
+    for row in trials:
+        step, values = run.states(population, variable, row)
+        begins = [begin for begin, _ in run.phases(row).values()]
+        inside = np.diff(np.searchsorted(begins, step, side="right")) == 0
+        change = np.abs(np.diff(values.astype(np.float64), axis=0)).max(axis=1)
+        steps = step[1:][inside]
+        found.append((change / np.diff(step))[inside])
+    return steps, np.mean(found, axis=0)
+
+
+def typical_trials(run: Run, sampled: bool = False) -> list[int]:
+    """Return the trials of the last epoch that kept the most phases, of spikes or of states."""
+    rows = run.sampled if sampled else run.recorded
     if not len(rows):
         return []
     rows = rows[run.trials["epoch"][rows] == run.trials["epoch"][rows].max()]

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.analysis.convergence import activity, residuals, typical_trials
+from evsim.analysis.convergence import (
+    ENERGY,
+    activity,
+    energy,
+    movement,
+    residuals,
+    typical_trials,
+)
 from evsim.analysis.style import COLOURS, save
 from evsim.errors import Fault, InputError, nearest
 from evsim.recording.reader import Run
@@ -33,8 +40,9 @@ def plot(run: Run, what: str, out: Path, trial: int | None = None) -> None:
 
     Parameters
     ----------
-    what : "raster", the spikes of one trial; "accuracy", error by epoch; "convergence", residuals
-        and activity over a trial; "weights", kernels and histograms of the parameters.
+    what : "raster", the spikes of one trial; "accuracy", error by epoch; "convergence", residuals,
+        and movement, energy and activity over a trial; "weights", kernels and histograms of the
+        parameters.
     out : file to write.
     trial : row of `run.trials` for "raster"; by default one of the last epoch.
 
@@ -140,18 +148,29 @@ def _accuracy(run: Run, figure: Figure) -> None:
 
 
 def _convergence(run: Run, figure: Figure) -> None:
-    """Draw a histogram of residuals and the activity of each population over a trial."""
-    found, trials = residuals(run), typical_trials(run)
+    """Draw residuals, and over a trial movement, energy and activity, as far as they are there."""
+    found, trials, sampled = residuals(run), typical_trials(run), typical_trials(run, sampled=True)
     drawn: list[Callable[[Axes], None]] = []
     if found:
         epoch = int(run.trials["epoch"].max()) + 1
         drawn.append(lambda panel: _residuals(panel, found, epoch))
+    kept = (
+        [(e.population, v.name) for e in run.layout.states for v in e.variables] if sampled else []
+    )
+    if any(name != ENERGY for _, name in kept):
+        moving = [(population, name) for population, name in kept if name != ENERGY]
+        drawn.append(lambda panel: _movement(run, panel, sampled, moving))
+    if any(name == ENERGY for _, name in kept):
+        drawn.append(lambda panel: _energy(run, panel, sampled))
     if trials:
         drawn.append(lambda panel: _activity(run, panel, trials))
     if not drawn:
         raise _lacking(run, "residuals and spikes", "give the protocol a `settle`")
-    figure.set_size_inches(4.6 * len(drawn), 3.4)
-    for panel, draw in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
+    across = 2 if len(drawn) == 4 else len(drawn)
+    down = -(-len(drawn) // across)
+    figure.set_size_inches(4.6 * across, 3.4 * down)
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for panel, draw in zip(panels, drawn, strict=True):
         draw(panel)
 
 
@@ -179,22 +198,55 @@ def _residuals(panel: Axes, found: Mapping[str, NDArray[np.float64]], epoch: int
     panel.legend()
 
 
+def _movement(run: Run, panel: Axes, trials: list[int], variables: list[tuple[str, str]]) -> None:
+    _, scale = _time_unit(run, trials[0])
+    for (population, variable), colour in zip(variables, _colours(), strict=False):
+        step, moved = movement(run, population, variable, trials)
+        label = f"{population}.{variable}"
+        panel.plot(step * run.layout.dt * scale, moved, color=colour, linewidth=1.2, label=label)
+    panel.set_yscale("log")
+    panel.set_ylabel("largest change a step")
+    _over_a_trial(run, panel, trials, "movement")
+
+
+def _energy(run: Run, panel: Axes, trials: list[int]) -> None:
+    _, scale = _time_unit(run, trials[0])
+    step, total = energy(run, trials)
+    begins = [begin for begin, _ in run.phases(trials[0]).values()]
+    above = np.where(total > total.min(), total - total.min(), np.nan)
+    for part in np.split(np.arange(len(step)), np.searchsorted(step, begins[1:])):
+        time = step[part] * run.layout.dt * scale
+        panel.plot(time, above[part], color=_colours()[0], linewidth=1.2)
+    panel.set_yscale("log")
+    panel.set_ylabel(f"energy above its least, {total.min():.4g}")
+    _over_a_trial(run, panel, trials, "energy")
+
+
 def _activity(run: Run, panel: Axes, trials: list[int]) -> None:
-    unit, scale = _time_unit(run, trials[0])
+    _, scale = _time_unit(run, trials[0])
     width = run.layout.dt * scale
     for name, colour in zip(run.layout.spikes, _colours(), strict=False):
         share = 100 * activity(run, name, trials)
         edges = np.linspace(0, len(share), min(len(share), BINS) + 1).astype(int)
         mean = np.add.reduceat(share, edges[:-1]) / np.diff(edges)
         panel.stairs(mean, edges * width, baseline=None, color=colour, linewidth=1.2, label=name)
-        panel.set_xlim(0, len(share) * width)
     panel.set_ylim(bottom=0)
     panel.set_ylabel("neurons that spike in a step (%)")
+    _over_a_trial(run, panel, trials, "activity")
+
+
+def _over_a_trial(run: Run, panel: Axes, trials: list[int], what: str) -> None:
+    """Label a panel whose horizontal axis is the time of a trial, and mark the phases."""
+    unit, scale = _time_unit(run, trials[0])
+    phases = run.phases(trials[0])
     panel.set_xlabel(f"time ({unit})")
     noun = "1 trial" if len(trials) == 1 else f"mean of {len(trials)} trials"
-    panel.set_title(f"activity, {noun}", pad=18 if len(run.phases(trials[0])) > 1 else 4)
+    panel.set_title(f"{what}, {noun}", pad=18 if len(phases) > 1 else 4)
+    if phases:
+        panel.set_xlim(0, max(end for _, end in phases.values()) * run.layout.dt * scale)
     _mark_phases([panel], run, trials[0], scale)
-    panel.legend()
+    if panel.get_legend_handles_labels()[0]:
+        panel.legend()
 
 
 def _weights(run: Run, figure: Figure) -> None:
@@ -290,7 +342,8 @@ def _mark_phases(panels: Any, run: Run, trial: int, scale: float) -> None:
 
 def _time_unit(run: Run, trial: int) -> tuple[str, float]:
     """Return the unit of a trial's time axis and how many of it make a second."""
-    steps = max(end for _, end in run.phases(trial).values())
+    phases = run.phases(trial).values()
+    steps = max((end for _, end in phases), default=sum(p.steps for p in run.layout.phases))
     return ("s", 1.0) if steps * run.layout.dt > 2 else ("ms", 1e3)
 
 

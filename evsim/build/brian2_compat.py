@@ -24,7 +24,10 @@ if "pylab" not in sys.modules:
 import brian2
 import numpy as np
 import sympy
+from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS, Function
+from brian2.core.variables import Constant, Subexpression
+from brian2.parsing.rendering import NumpyNodeRenderer
 from brian2.parsing.sympytools import str_to_sympy
 from brian2.units.fundamentalunits import get_or_create_dimension
 from brian2.utils.stringtools import get_identifiers
@@ -218,6 +221,34 @@ def kind_of(variable: Any) -> Kind:
     if variable.is_boolean:
         return "boolean"
     return "integer" if variable.is_integer else "float"
+
+
+def is_derived(group: Any, name: str) -> bool:
+    """Whether a group's variable follows from an equation and is no state."""
+    return isinstance(group.variables.get(name), Subexpression)
+
+
+def expanded(group: Any, name: str) -> tuple[str, dict[str, Any]]:
+    """Return a subexpression as NumPy code in terms of what is no subexpression itself.
+
+    Returns
+    -------
+    code, symbols : name -> its function, its value where it is fixed, or None.
+    """
+    text = group.variables[name].expr
+    while nested := {n for n in get_identifiers(text) if is_derived(group, n)}:
+        pattern = rf"\b({'|'.join(map(re.escape, nested))})\b"
+        text = re.sub(pattern, lambda found: f"({group.variables[found[0]].expr})", text)
+    symbols: dict[str, Any] = {}
+    for key, variable in group.resolve_all(get_identifiers(text), run_namespace={}).items():
+        if isinstance(variable, Function):
+            try:
+                symbols[key] = variable.implementations[NumpyCodeGenerator].get_code(group)
+            except KeyError:
+                symbols[key] = variable.pyfunc
+        else:
+            symbols[key] = variable.get_value() if isinstance(variable, Constant) else None
+    return NumpyNodeRenderer().render_expr(text), symbols
 
 
 def check_method(group: Any, code: NeuronCode) -> None:

@@ -16,6 +16,7 @@ from evsim import models
 from evsim.build import brian2_compat as compat
 from evsim.build.arrays import check_columns, digests, read_arrays
 from evsim.build.code import SynapseCode, TimedValues
+from evsim.build.derived import build_derived
 from evsim.build.faults import Faults
 from evsim.build.phases import build_phases, constant_dimensions
 from evsim.build.plan import Plan, Population
@@ -55,7 +56,9 @@ def build(network: schema.Network, beside: Path | None = None) -> Plan:
             continue
         population, group, dims = build_population(network, name, dimensions, arrays, clock, faults)
         if group is not None:
-            populations[name], known[name] = population, dims
+            derived = build_derived(network, name, group, frozenset(dimensions))
+            populations[name] = dataclasses.replace(population, derived=derived)
+            known[name] = dims
             groups.append(group)
     faults.check()
     codes, synapses = _synapses(network, known, dimensions, groups, clock, faults)
@@ -77,7 +80,7 @@ def build(network: schema.Network, beside: Path | None = None) -> Plan:
         for variable in declared.learn:
             parameters[f"{name}.{variable}"] = _learned(network, populations[name], variable)
     columns = _columns(network, populations, dimensions)
-    storage = build_storage(network, parameters)
+    storage = build_storage(network, parameters, faults)
     variables = {name: population.variables for name, population in populations.items()}
     phases = build_phases(network, columns, variables, faults)
     faults.check()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Kind = Literal["float", "integer", "boolean"]
+CLOCK = frozenset({"t", "dt", "t_in_timesteps", "i"})
+"""Names that every neuron's code knows without declaring them."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,60 @@ class Variable:
     unit: str = ""
     share: str | None = None
     guard: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Derived:
+    """A variable that follows from others, Brian2's subexpression, worked out when looked at.
+
+    Attributes
+    ----------
+    kind : type of its values.
+    shared : one value for the whole population.
+    unit : SI unit as text.
+    size : neurons of the population.
+    text : NumPy expression over the names that follow.
+    states : variables of the population.
+    drives : protocol constants.
+    namespace : functions and fixed values, SI units.
+    """
+
+    name: str
+    kind: Kind
+    shared: bool
+    unit: str
+    size: int
+    text: str
+    states: tuple[str, ...]
+    drives: tuple[str, ...]
+    namespace: Mapping[str, Any]
+
+    @cached_property
+    def _code(self) -> Any:
+        return compile(self.text, f"<{self.name}>", "eval")
+
+    def evaluate(
+        self,
+        state: Callable[[str], NDArray[Any]],
+        drive: Callable[[str], float],
+        step: int,
+        dt: float,
+    ) -> NDArray[Any]:
+        """Return the values, (neuron,), or () where shared.
+
+        Parameters
+        ----------
+        state, drive : give the values of a variable and of a protocol constant.
+        step : of the trial, from 0.
+        dt : seconds of a step.
+        """
+        names = {**self.namespace, "i": np.arange(self.size)}
+        names |= {"t": step * dt, "dt": dt, "t_in_timesteps": step}
+        names |= {name: state(name) for name in self.states}
+        names |= {name: drive(name) for name in self.drives}
+        with np.errstate(all="ignore"):
+            values = eval(self._code, {"__builtins__": {}}, names)
+        return np.broadcast_to(np.asarray(values), () if self.shared else (self.size,))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.build.code import Block, NeuronCode, SynapseCode, TimedValues, Variable
+from evsim.build.code import Block, Derived, NeuronCode, SynapseCode, TimedValues, Variable
 from evsim.build.shared import SharedInputs
 from evsim.build.storage import Storage
 from evsim.projections.base import Geometry
@@ -40,7 +40,10 @@ class Replay:
 
 @dataclass(frozen=True)
 class Population:
-    """A population with its variables; `neuron` is None where it only holds values or `replay`."""
+    """A population with its variables; `neuron` is None where it only holds values or `replay`.
+
+    `derived` are the variables that follow from others, as far as they are recorded.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -48,6 +51,7 @@ class Population:
     neuron: NeuronCode | None
     spikes: bool
     replay: Replay | None = None
+    derived: Mapping[str, Derived] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -272,6 +276,12 @@ class Plan:
         if owner in self.populations:
             return self.populations[owner].variables
         return self.projections[owner].variables
+
+    def recorded(self, owner: str, variable: str) -> Variable | Derived:
+        """Return what a recording shows under a name of a population or of synapses."""
+        if owner in self.populations and variable in self.populations[owner].derived:
+            return self.populations[owner].derived[variable]
+        return self.variables(owner)[variable]
 
     @property
     def learns(self) -> bool:

@@ -207,7 +207,7 @@ def _derived(monitor: Any) -> list[Any]:
     group = compat.whole(monitor.source)
     if not isinstance(monitor, brian2.StateMonitor) or isinstance(group, brian2.Synapses):
         return []
-    names = [n for n in monitor.record_variables if is_derived(group, n)]
+    names = [n for n in monitor.record_variables if compat.is_derived(group, n)]
     if not names:
         return []
     code = "\n".join(f"{STORED}{name} = {name}" for name in names)
@@ -217,11 +217,6 @@ def _derived(monitor: Any) -> list[Any]:
         brian2.CodeRunner(group, "stateupdate", code, clock=monitor.clock, when=when, order=order,
                           name=name)
     ]  # fmt: skip
-
-
-def is_derived(group: Any, name: str) -> bool:
-    """Whether a group's variable follows from an equation and is no state."""
-    return type(group.variables[name]).__name__ == "Subexpression"
 
 
 def _storing(block: Block) -> Block:
@@ -293,7 +288,7 @@ def _population(
         for block in blocks
         if block.owner == group.name
         for symbol in block.symbols.values()
-        if symbol.role == "state" and is_derived(group, symbol.variable)
+        if symbol.role == "state" and compat.is_derived(group, symbol.variable)
     }
     own = {key for b in blocks if b.owner == group.name for key in b.symbols if key in arrays}
     return Population(

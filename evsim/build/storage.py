@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evsim import expressions
+from evsim.build.faults import Faults
 from evsim.spec import schema
 from evsim.streams import generator
 
@@ -45,6 +47,8 @@ class Storage:
 
         Values already stored stay as they are where nothing is random.
         """
+        if self.step is None and np.isinf(self.largest) and not self.noise:
+            return values
         written = np.clip(values, -self.largest, self.largest)
         if self.step is not None:
             places = written / self.step
@@ -62,34 +66,44 @@ class Storage:
         """Return the values as neurons feel them."""
         if not self.mismatch:
             return values
-        factors = generator(self.seed, "mismatch", self.name).standard_normal(values.shape)
-        return np.asarray(values * (1 + self.mismatch * factors), values.dtype)
+        factors = 1 + self.mismatch * _unlike(self.seed, self.name, values.shape)
+        return np.asarray(values * factors, values.dtype)
+
+
+@lru_cache(16)
+def _unlike(seed: int, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return the standard normal numbers by which the values of a parameter differ."""
+    return generator(seed, "mismatch", name).standard_normal(shape)
 
 
 def build_storage(
-    network: schema.Network, parameters: Mapping[str, NDArray[Any]]
+    network: schema.Network, parameters: Mapping[str, NDArray[Any]], faults: Faults
 ) -> dict[str, Storage]:
     """Return where every parameter is stored; `grid` concerns all, the rest projections' weights.
 
     Parameters
     ----------
     parameters : initial values.
+    faults : gets ranges of weights that begin at 0.
     """
     wanted = network.weights
     grid = None
     if wanted.grid is not None:
         grid = float(expressions.evaluate_quantity(wanted.grid, {}).value)
-    found = {}
-    for name, values in parameters.items():
-        found[name] = Storage(network.seed, name, grid)
-        if name not in {projection.name for projection in network.projections}:
-            continue
+    found = {name: Storage(network.seed, name, grid) for name in parameters}
+    for at, projection in enumerate(network.projections):
+        name = projection.name
+        size = float(np.max(np.abs(parameters[name]), initial=0.0))
         steps = 2 ** (wanted.bits - 1) - 1 if wanted.bits else 0
         largest = np.inf
         if grid is not None and steps:
             largest = grid * steps
         elif steps or wanted.range or wanted.noise:
-            largest = (wanted.range or RANGE) * float(np.max(np.abs(values), initial=0.0))
+            largest = (wanted.range or RANGE) * size
+            if not largest and parameters[name].size:
+                message = f"The weights of '{name}' are 0 at the start, which gives them no range."
+                faults.add(("projections", at, "name"), message, "give `weights.grid` and `bits`")
+                continue
         found[name] = Storage(
             seed=network.seed,
             name=name,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from evsim.build.code import Block
 from evsim.build.plan import Pathway, Plan, Projection
+from evsim.build.shared import SharedInputs
 from evsim.streams import stream_key
 
 SLOTS = ("start", "groups", "thresholds", "synapses", "resets", "end")
@@ -73,9 +74,18 @@ class Simulation(ABC):
     """The state of one trial at a time. Not shared between threads.
 
     Gradients build up over trials until `take_gradients`.
+
+    Attributes
+    ----------
+    first : steps of the trial before the phase.
+    done : steps of the phase so far.
+    shared : the phase's shared inputs.
     """
 
     plan: Plan
+    first: int
+    done: int
+    shared: SharedInputs
     _watched: dict[tuple[str, str], NDArray[Any]]
 
     @abstractmethod
@@ -126,6 +136,25 @@ class Simulation(ABC):
 
         (neuron,) in C order, (synapse,) in the order of `Geometry.synapses`, or () where shared.
         """
+
+    def look(self, owner: str, variable: str, step: int) -> NDArray[Any]:
+        """Return `get`, or the values of a population's derived variable.
+
+        Parameters
+        ----------
+        step : of the phase, whose shared inputs it takes, from 0.
+        """
+        population = self.plan.populations.get(owner)
+        if population is None or variable not in population.derived:
+            return self.get(owner, variable)
+        row = dict(zip(self.plan.shared, self.shared.row(step), strict=True))
+
+        def state(name: str) -> NDArray[Any]:
+            return np.asarray(row[owner, name]) if (owner, name) in row else self.get(owner, name)
+
+        return population.derived[variable].evaluate(
+            state, lambda name: row["", name], self.first + step, self.plan.dt
+        )
 
     def watch(self, variables: Collection[str]) -> None:
         """Begin to measure how far variables of these names move, in all populations."""

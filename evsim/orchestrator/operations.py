@@ -30,9 +30,6 @@ class Operations:
     macs: int = 0
     dense: int = 0
 
-    def __add__(self, other: Operations) -> Operations:
-        return Operations(self.acs + other.acs, self.macs + other.macs, self.dense + other.dense)
-
 
 def footprint(plan: Plan, learns: bool) -> int:
     """Return the bytes that a trial of a network needs, whatever a program adds to them.
@@ -64,7 +61,7 @@ class Counter:
         found = directions(plan)
         self.values = np.array([d.values for d in found], bool)
         self.static = np.array([d.static for d in found], bool)
-        self.synapses = np.array([d.reach.sum() for d in found], np.int64)
+        self.synapses = np.array([d.projection.geometry.synapse_count for d in found], np.int64)
 
     def count(self, counts: NDArray[np.int64], steps: int) -> Operations:
         """Return the operations of a trial.

@@ -142,41 +142,51 @@ def run_trial(
     Interrupted : `stop` was set; what the simulation holds is of no use then.
     RunError : a state is not finite; names it with trial and step.
     """
-    predicted, loss, residual = -1, float("nan"), float("nan")
-    kept: dict[str, PhaseRecord] = {}
-    response = None
-    order, attempt = _Order(script.plan, phases), 0
     try:
-        simulation.take_operations()
-        simulation.begin(task.inputs, task.number, learn)
-        for name, attempt in order:
-            phase = script.plan.phases[name]
-            wanted = script.selection.wanted(task.epoch, task.index, name)
-            read = script.readout if script.readout and script.readout.after == name else None
-            voting = {read.population} if read is not None and not read.variable else set()
-            seen = replace(wanted, spikes=wanted.spikes | voting)
-            simulation.enter(name, attempt)
-            record, moved = _run_phase(simulation, script, phase, seen, learn, stop)
-            if script.settle is not None and script.settle.after == name:
-                residual = moved
-            if read is not None and read.variable:
-                predicted, loss = _read(simulation, read, task.label)
-            elif read is not None:
-                size = script.plan.populations[read.population].size
-                response = np.bincount(record.spikes[read.population].neuron, minlength=size)
-            if learn:
-                simulation.learn(name)
-            simulation.leave()
-            order.count(simulation.take_counts(), record.steps)
-            if wanted:
-                spikes = {n: s for n, s in record.spikes.items() if n in wanted.spikes}
-                kept[name] = replace(record, spikes=spikes)
+        return _run_trial(simulation, script, task, phases, learn, stop)
     except NotFinite as error:
         raise RunError(
             f"{error.population}.{error.variable} became {error.value} in step {error.step} of "
             f"phase '{error.phase}', epoch {task.epoch}, {task.split} trial {task.index} (sample "
             f"{task.sample}). Smaller rates, weights or steps may keep it finite."
         ) from None
+
+
+def _run_trial(
+    simulation: Simulation,
+    script: Script,
+    task: Task,
+    phases: tuple[str, ...],
+    learn: bool,
+    stop: threading.Event,
+) -> Outcome:
+    predicted, loss, residual = -1, float("nan"), float("nan")
+    kept: dict[str, PhaseRecord] = {}
+    response = None
+    order, attempt = _Order(script.plan, phases), 0
+    simulation.begin(task.inputs, task.number, learn)
+    for name, attempt in order:
+        phase = script.plan.phases[name]
+        wanted = script.selection.wanted(task.epoch, task.index, name)
+        read = script.readout if script.readout and script.readout.after == name else None
+        voting = {read.population} if read is not None and not read.variable else set()
+        seen = replace(wanted, spikes=wanted.spikes | voting)
+        simulation.enter(name, attempt)
+        record, moved = _run_phase(simulation, script, phase, seen, learn, stop)
+        if script.settle is not None and script.settle.after == name:
+            residual = moved
+        if read is not None and read.variable:
+            predicted, loss = _read(simulation, read, task.label)
+        elif read is not None:
+            size = script.plan.populations[read.population].size
+            response = np.bincount(record.spikes[read.population].neuron, minlength=size)
+        if learn:
+            simulation.learn(name)
+        simulation.leave()
+        order.count(simulation.take_counts(), record.steps)
+        if wanted:
+            spikes = {n: s for n, s in record.spikes.items() if n in wanted.spikes}
+            kept[name] = replace(record, spikes=spikes)
     return Outcome(
         TrialRecord(
             epoch=task.epoch,
@@ -281,9 +291,10 @@ def _run_phase(
             if (pause if chosen.at_start else pause - 1) % chosen.every == 0 and (
                 pause < phase.steps if chosen.at_start else pause > 0
             ):
+                step = pause if chosen.at_start else pause - 1
                 for variable in chosen.variables:
-                    values = chosen.sample(simulation.get(chosen.population, variable))
-                    samples[chosen.entry][variable].append(values)
+                    values = simulation.look(chosen.population, variable, step)
+                    samples[chosen.entry][variable].append(chosen.sample(values))
         if windows and pause == windows[0]:
             simulation.watch(script.settle.variables if script.settle else ())
         elif pause in windows:

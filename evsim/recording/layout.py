@@ -13,7 +13,6 @@ import numpy as np
 from evsim.errors import Fault, InputError
 
 if TYPE_CHECKING:
-    from evsim.build.code import Variable as PlanVariable
     from evsim.build.plan import Plan
     from evsim.spec.schema import Names, Network, RecordStates, Trials
 
@@ -215,7 +214,7 @@ def _chosen(names: Names, known: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _states(entry: RecordStates, plan: Plan) -> States:
-    known, neurons = plan.variables(entry.population), _neurons(entry.neurons)
+    neurons = _neurons(entry.neurons)
     if neurons and max(neurons) >= plan.size(entry.population):
         size = plan.size(entry.population)
         message = (
@@ -224,11 +223,12 @@ def _states(entry: RecordStates, plan: Plan) -> States:
         raise InputError(Fault(message))
     width = plan.size(entry.population) if neurons is None else len(neurons)
 
-    def recorded(variable: PlanVariable) -> Variable:
+    def recorded(name: str) -> Variable:
+        variable = plan.recorded(entry.population, name)
         dtype = _TYPES.get(variable.kind, plan.precision)
         return Variable(variable.name, variable.unit, dtype, 1 if variable.shared else width)
 
-    variables = tuple(recorded(known[name]) for name in entry.variables)
+    variables = tuple(recorded(name) for name in entry.variables)
     return States(entry.population, variables, neurons, entry.every, entry.when)
 
 

@@ -111,6 +111,17 @@ class Run:
         return np.flatnonzero(offset[:, -1] > offset[:, 0])
 
     @property
+    def sampled(self) -> NDArray[np.int64]:
+        """Rows of `trials` of which every entry of `record.states` kept samples, (kept,)."""
+        kept = [
+            self._read(f"trials/state_offset/{number}") for number in range(len(self.layout.states))
+        ]
+        every = np.full(len(self.trials), bool(kept))
+        for offset in kept:
+            every &= offset[:, -1] > offset[:, 0]
+        return np.flatnonzero(every)
+
+    @property
     def metrics(self) -> list[dict[str, Any]]:
         """Lines of metrics, one an epoch and split."""
         data = self._read("metrics").tobytes()

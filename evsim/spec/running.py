@@ -352,7 +352,8 @@ def _synaptic_variables(network: Network) -> dict[str, Collection[str]]:
         rule = network.plasticity.get(projection.learn or "")
         if rule is not None and (rule.on_pre or rule.on_post or rule.equations):
             declared, _ = read_equations(rule.equations)
-            found[projection.name] = {"w", *declared}
+            states = {n for n, v in declared.items() if v.kind != "subexpression"}
+            found[projection.name] = {"w", *states}
     return found
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from evsim import simulate
 from evsim.build.build import build
 from evsim.build.storage import Storage
-from evsim.errors import SpecError
+from evsim.errors import BuildError, SpecError
 from tests.helpers import tiny
 
 WIDE = np.random.default_rng(1).uniform(-2, 2, 4000)
@@ -104,3 +104,11 @@ def test_a_resumed_run_stores_the_same(tmp_path: Path) -> None:
 def test_contradictions_are_refused(tmp_path: Path, weights: str, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         tiny.load(tiny.write(tmp_path), f"weights={weights}")
+
+
+def test_weights_of_zero_give_no_range(tmp_path: Path) -> None:
+    path = tiny.write(tmp_path)
+    zero = ["projections.1.weights=0", "weights={bits: 4}"]
+    with pytest.raises(BuildError, match="The weights of 'out' are 0 at the start"):
+        build(tiny.load(path, *zero))
+    assert build(tiny.load(path, "projections.1.weights=0", "weights={bits: 4, grid: 0.1}"))

@@ -5,7 +5,11 @@ import pytest
 from numba import njit
 from scipy import special, stats
 
+from evsim.build.build import build
 from evsim.engines import counts, fill, random
+from evsim.engines.fused import engine as fused
+from evsim.engines.reference import engine as reference
+from evsim.spec.parse import parse_text
 from evsim.streams import stream_key
 
 # Known answers of the Random123 distribution: counter words, key words, result words.
@@ -145,3 +149,31 @@ def test_counts_at_the_ends_of_their_arguments():
     assert counts.binomial(largest, 20, 0.4) == 20
     assert [counts.binomial(0.5, 5, p) for p in (-1.0, 0.0, np.nan, 1.0, 2.0)] == [0, 0, 0, 5, 5]
     assert [counts.binomial(0.5, n, 1.0) for n in (-3, 0, np.nan, 2.7)] == [0, 0, 0, 2]
+
+
+def test_phases_from_one_state_draw_the_same_numbers():
+    """What differs between two nudged phases is the nudge, not chance."""
+    text = """\
+name: common
+dt: 1*ms
+neurons: {unit: {model: stochastic_binary}}
+populations: {units: {shape: [200], neuron: unit, init: {bias: 0.01*i - 1}}}
+protocol:
+  phases:
+    free: {steps: 20}
+    plus: {steps: 20, from: free}
+    minus: {steps: 20, from: free}
+"""
+    plan = build(parse_text(text))
+    spikes = {}
+    for engine in (fused, reference):
+        simulation = engine.compile(plan).simulation()
+        simulation.begin({}, trial=3)
+        for phase in plan.phases:
+            simulation.enter(phase)
+            simulation.advance(20, record=True)
+            spikes[engine, phase] = simulation.take_spikes()["units"].neuron.tolist()
+            simulation.leave()
+    assert len(spikes[fused, "plus"]) > 1000
+    assert spikes[fused, "plus"] == spikes[fused, "minus"] == spikes[reference, "minus"]
+    assert spikes[fused, "plus"] != spikes[fused, "free"]

@@ -41,7 +41,9 @@ def plan() -> Any:
         dt=1e-4,
         precision="float64",
         populations={p.name: p for p in populations},
-        variables={p.name: p.variables for p in populations}.__getitem__,
+        recorded=lambda owner, name: next(p for p in populations if p.name == owner).variables[
+            name
+        ],
         size={p.name: p.size for p in populations}.__getitem__,
         phases={"free": SimpleNamespace(name="free", steps=7)},
         parameters={"k1": np.zeros((3, 2)), "out.bias": np.zeros(10), "fixed": np.zeros(4)},

@@ -229,7 +229,7 @@ class FusedSimulation(Simulation):
 
     def watch(self, variables: Collection[str]) -> None:
         keys = [(name, v) for name in self.plan.populations for v in variables]
-        self.watched = {
+        self._watched = {
             key: self._values(key).copy()
             for key in keys
             if self.plan.populations[key[0]].neuron is not None and key in self.layout.slots
@@ -237,7 +237,7 @@ class FusedSimulation(Simulation):
 
     def moved(self) -> float:
         moved = self.program.compiled.module.moved
-        far = [moved(self._values(key), before) for key, before in self.watched.items()]
+        far = [moved(self._values(key), before) for key, before in self._watched.items()]
         return float(max(far, default=np.nan))
 
     def _values(self, key: tuple[str, str]) -> NDArray[Any]:

@@ -7,6 +7,10 @@ subtracts the part that the receiver predicts, (1 - lam)*last, and divides by `l
 integrator `carry` turns the result into spikes. Receivers decode with the same `lam`, so that
 `decoded` tends to the weighted sum of the senders' u, with an error that falls with lam.
 
+`energy` is the neuron's part of the Hopfield energy whose minimum a settled network is at, without
+the nudge. What two layers have of each other counts half in either, so the sum over all neurons is
+right where weights act both ways.
+
 The protocol sets `eps` and `lam`, usually 0.5 and k**-0.75 for step k of the trial. Spikes arrive
 in `received`; weighted values in `drive`.
 
@@ -27,6 +31,7 @@ drive : 1                # weighted values
 bias : 1 (constant)
 target : 1 (constant)
 nudge : 1 (shared)       # strength of the pull to the target
+energy = u**2/2 - u*(drive + bias + decoded/2) : 1
 """,
     run={
         "before_thresholds": """\
