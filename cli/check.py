@@ -37,7 +37,12 @@ def describe(name: str, summary: Summary) -> list[str]:
         f"synapses    {summary.synapses:>14,}",
         f"memory      {_bytes(summary.memory):>14}",
         f"recording   {_bytes(summary.recording):>14}  at most",
+        "",
+        "one trial of            steps   synaptic operations, dense     footprint",
     ]
+    for cost in summary.costs:
+        counts = f"{cost.steps:>12,}{cost.dense:>29,}{_bytes(cost.footprint):>14}"
+        lines.append(f"{cost.kind:<17}{counts}")
     return lines
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from evsim import datasets, registry
 from evsim.build.build import build
 from evsim.build.plan import Plan
+from evsim.engines.traffic import directions
 from evsim.errors import DataError
+from evsim.orchestrator.operations import Counter, footprint
 from evsim.orchestrator.report import Reporter
 from evsim.recording.layout import Layout
 from evsim.simulate import compile_plan, cores, learned_shapes
@@ -37,6 +42,24 @@ class ProjectionSummary:
 
 
 @dataclass(frozen=True)
+class CostSummary:
+    """What a trial costs whatever its neurons do, by the names of NeuroBench.
+
+    Attributes
+    ----------
+    kind : "training", "inference", or "trial" where nothing learns.
+    steps : of its phases, where none ends early or repeats.
+    dense : synaptic operations if every neuron sent in every step.
+    footprint : bytes of parameters and state.
+    """
+
+    kind: str
+    steps: int
+    dense: int
+    footprint: int
+
+
+@dataclass(frozen=True)
 class Summary:
     """Sizes of a network; `memory` and `recording` in bytes."""
 
@@ -46,6 +69,7 @@ class Summary:
     synapses: int
     memory: int
     recording: int
+    costs: tuple[CostSummary, ...]
 
 
 def check(network: Network) -> Summary:
@@ -66,7 +90,7 @@ def check(network: Network) -> Summary:
         )
         for p in plan.projections.values()
     )
-    trials, steps = _recorded(network, plan)
+    record = network.record
     return Summary(
         populations=tuple(
             PopulationSummary(p.name, p.shape, p.size) for p in plan.populations.values()
@@ -75,17 +99,30 @@ def check(network: Network) -> Summary:
         parameters=sum(plan.parameters[name].size for name in plan.rules),
         synapses=sum(p.synapses for p in projections),
         memory=_memory(plan),
-        recording=layout.estimate(trials, steps, weights=network.protocol.epochs + 1),
+        recording=layout.estimate(
+            _kept(network, record.spikes.trials) if record.spikes else 0,
+            sum(phase.steps for phase in plan.phases.values()),
+            weights=network.protocol.epochs + 1,
+            sampled=[_kept(network, entry.trials) for entry in record.states],
+        ),
+        costs=tuple(_costs(network, plan)),
     )
 
 
-def _recorded(network: Network, plan: Plan) -> tuple[int, int]:
-    """Return how many trials of a run keep something at most, and the steps of one."""
-    record = network.record
-    kept = [record.spikes.trials] if record.spikes else []
-    kept += [entry.trials for entry in record.states]
-    trials = sum(max((_chosen(size, of) for of in kept), default=0) for size in _passes(network))
-    return trials * network.protocol.epochs, sum(p.steps for p in plan.phases.values())
+def _costs(network: Network, plan: Plan) -> Iterator[CostSummary]:
+    counter, nothing = Counter(plan), np.zeros(len(directions(plan)), np.int64)
+    kinds = {"training" if plan.learns else "trial": tuple(plan.phases)}
+    if network.protocol.test is not None:
+        kinds["inference"] = network.protocol.test.phases
+    for kind, phases in kinds.items():
+        steps = sum(plan.phases[name].steps for name in phases)
+        dense = counter.count(nothing, steps).dense
+        yield CostSummary(kind, steps, dense, footprint(plan, kind == "training"))
+
+
+def _kept(network: Network, trials: Any) -> int:
+    """Return how many trials of a run `trials: ...` names at most."""
+    return network.protocol.epochs * sum(_chosen(size, trials) for size in _passes(network))
 
 
 def _chosen(size: int, kept: Any) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -172,15 +172,17 @@ class Layout:
         steps: int,
         spikes_per_step: Mapping[str, float] | None = None,
         weights: int = 0,
+        sampled: Sequence[int] | None = None,
     ) -> int:
         """Return the size of the recording before compression, bytes.
 
         Parameters
         ----------
-        trials : trials of which spikes and states are kept.
+        trials : trials of which spikes are kept.
         steps : kept steps of each.
         spikes_per_step : population -> spikes in a step; every neuron where it is left out.
         weights : how often the parameters are kept.
+        sampled : trials of which states are kept, by entry; by default those of `trials`.
         """
         expected = spikes_per_step or {}
         total = 0.0
@@ -188,9 +190,9 @@ class Layout:
             size = self.population(name).size
             spikes = expected.get(name, float(size))
             total += trials * steps * (spikes * self._spike_bytes(size) + count_type(size).itemsize)
-        for entry in self.states:
+        for entry, kept in zip(self.states, sampled or [trials] * len(self.states), strict=True):
             sample = sum(v.width * np.dtype(v.dtype).itemsize for v in entry.variables)
-            total += trials * math.ceil(steps / entry.every) * sample
+            total += kept * math.ceil(steps / entry.every) * sample
         values = sum(math.prod(parameter.shape) for parameter in self.parameters)
         total += weights * values * np.dtype(self.precision).itemsize
         return math.ceil(total)

@@ -42,3 +42,13 @@ def test_metrics_count_synaptic_operations(tmp_path: Path) -> None:
     shown = command("info", result.folder).out
     assert "activation sparsity" in shown
     assert "if all neurons sent in every step" in shown
+
+
+def test_what_a_trial_costs_at_most_is_known_before_it_runs(tmp_path: Path) -> None:
+    network = tiny.load(tiny.write(tmp_path), "protocol.epochs=1")
+    costs = {cost.kind: cost for cost in evsim.check(network).costs}
+    rows = {row["split"]: row for row in evsim.run(network, out=tmp_path / "out").metrics}
+    for kind, split in (("training", "train"), ("inference", "test")):
+        assert costs[kind].dense == rows[split]["synaptic_operations"]["dense"]
+        assert costs[kind].footprint == rows[split]["footprint"]
+    assert (costs["training"].steps, costs["inference"].steps) == (40, 20)
