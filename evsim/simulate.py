@@ -67,8 +67,8 @@ def run(
     network: Network,
     *,
     engine: str = "auto",
-    out: Path = Path("recordings"),
-    data_dir: Path | None = None,
+    out: str | Path = "recordings",
+    data_dir: str | Path | None = None,
     threads: int | None = None,
     reporter: Reporter | None = None,
     stop: threading.Event | None = None,
@@ -90,21 +90,22 @@ def run(
     """
     reporter = reporter or Reporter()
     plan = build(network)
-    samples = open_samples(network, plan, data_dir, Path(network.source.name).parent)
+    data = Path(data_dir) if data_dir else None
+    samples = open_samples(network, plan, data, Path(network.source.name).parent)
     program, chosen = compile_plan(plan, engine, reporter)
     facts = {"engine": chosen, "fingerprint": plan.fingerprint, **provenance()}
-    manifest = _manifest(network, facts, data_dir)
-    folder = RunFolder.create(out, network.name, network.source.text, manifest)
+    manifest = _manifest(network, facts, data)
+    folder = RunFolder.create(Path(out), network.name, network.source.text, manifest)
     layout = Layout.from_plan(plan, network, learned_shapes(plan))
     with folder.lock(), Writer.create(folder.recording, layout, facts) as writer:
         return execute(network, program, samples, folder, writer, reporter, stop, threads)
 
 
 def resume(
-    folder: Path,
+    folder: str | Path,
     *,
     until_epochs: int | None = None,
-    data_dir: Path | None = None,
+    data_dir: str | Path | None = None,
     threads: int | None = None,
     reporter: Reporter | None = None,
     stop: threading.Event | None = None,
@@ -140,7 +141,8 @@ def resume(
                     hint=f"restore '{found.network}', or start a new run with `evsim run`",
                 )
             )
-        samples = open_samples(network, plan, data_dir or _data_dir(found), _beside(found))
+        data = Path(data_dir) if data_dir else _data_dir(found)
+        samples = open_samples(network, plan, data, _beside(found))
         program, _ = compile_plan(plan, _noted(found, "engine", str, "auto"), reporter)
         layout = Layout.from_plan(plan, network, learned_shapes(plan))
         position = checkpoint.position
