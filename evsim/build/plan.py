@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -53,7 +54,7 @@ class Population:
     replay: Replay | None = None
     derived: Mapping[str, Derived] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of neurons."""
         return int(np.prod(self.shape))
@@ -289,7 +290,7 @@ class Plan:
         pathways = (p for projection in self.projections.values() for p in projection.pathways)
         return bool(self.rules) or any(pathway.when == "learning" for pathway in pathways)
 
-    @property
+    @cached_property
     def snapshots(self) -> frozenset[str]:
         """Phases whose end state another phase, or another attempt, starts from."""
         every = [v for p in self.phases.values() for v in (p, *p.variants.values())]

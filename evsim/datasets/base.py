@@ -207,6 +207,9 @@ class SplitData:
 
         if found.plain and found.numbers:
             return self._numbers(split, index, text.strip(), size, dtype, change).reshape(-1)
+        if found.plain:
+            (field,) = found.classes
+            return one_hot(float(self.sample(split, index, field, np.float64))).astype(dtype)
         names = {
             field: self._numbers(split, index, field, size, np.float64, change, spread=True)
             for field in found.numbers

@@ -34,8 +34,8 @@ class Tally:
         self.trials += 1
         self.steps += outcome.steps
         self.planned += outcome.planned
-        for name, count in asdict(outcome.operations).items():
-            self.operations[name] += count
+        for name in self.operations:
+            self.operations[name] += getattr(outcome.operations, name)
         if record.label >= 0 and outcome.judged:
             self.labelled += 1
             self.wrong += record.predicted != record.label

@@ -59,9 +59,10 @@ class Counter:
 
     def __init__(self, plan: Plan):
         found = directions(plan)
-        self.values = np.array([d.values for d in found], bool)
-        self.static = np.array([d.static for d in found], bool)
-        self.synapses = np.array([d.projection.geometry.synapse_count for d in found], np.int64)
+        self.values = np.array([d.values for d in found], np.int64)
+        synapses = [(d.static, d.projection.geometry.synapse_count) for d in found]
+        self.once = sum(count for static, count in synapses if static)
+        self.each_step = sum(count for static, count in synapses if not static)
 
     def count(self, counts: NDArray[np.int64], steps: int) -> Operations:
         """Return the operations of a trial.
@@ -71,9 +72,7 @@ class Counter:
         counts : see `Simulation.take_operations`.
         steps : of the trial; sums that never change are formed once in it.
         """
-        dense = np.where(self.static, 1, steps) * self.synapses
+        macs = int(counts @ self.values)
         return Operations(
-            acs=int(counts[~self.values].sum()),
-            macs=int(counts[self.values].sum()),
-            dense=int(dense.sum()),
+            acs=int(counts.sum()) - macs, macs=macs, dense=self.once + steps * self.each_step
         )

@@ -113,7 +113,9 @@ class Samples:
         """
         if self.data is None:
             return {}
-        change = unchanged if epoch is None else self._change(split, index, epoch)
+        change: Change = unchanged
+        if self.augment and epoch is not None:
+            change = self._change(split, index, epoch)
         return {key: self._input(split, index, *key, change) for key in self.plan.inputs}
 
     def _change(self, split: str, index: int, epoch: int) -> Change:

@@ -169,8 +169,9 @@ def _run_trial(
         phase = script.plan.phases[name]
         wanted = script.selection.wanted(task.epoch, task.index, name)
         read = script.readout if script.readout and script.readout.after == name else None
-        voting = {read.population} if read is not None and not read.variable else set()
-        seen = replace(wanted, spikes=wanted.spikes | voting)
+        seen = wanted
+        if read is not None and not read.variable:
+            seen = replace(wanted, spikes=wanted.spikes | {read.population})
         simulation.enter(name, attempt)
         record, moved = _run_phase(simulation, script, phase, seen, learn, stop)
         if script.settle is not None and script.settle.after == name:
@@ -339,7 +340,7 @@ def _read(simulation: Simulation, readout: Readout, label: int) -> tuple[int, fl
     if label >= 0 and readout.loss == "cross_entropy":
         loss = -float(np.log(max(values[label], SMALLEST)))
     elif label >= 0:
-        target = np.zeros(values.size)
-        target[label] = 1
-        loss = float(0.5 * np.sum((target - values) ** 2))
-    return int(np.argmax(values)), loss
+        distance = values.copy()
+        distance[label] -= 1
+        loss = 0.5 * float((distance * distance).sum())
+    return int(values.argmax()), loss

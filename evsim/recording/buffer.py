@@ -39,6 +39,13 @@ class Buffer:
 
     def append(self, values: ArrayLike) -> None:
         """Add copies of `values`, (row, ...) or one row; write when enough wait."""
+        if isinstance(values, int | float):
+            # A trial has several of these, and training waits for them.
+            if self._waiting == self.capacity:
+                self.write()
+            self._rows[self._waiting] = values
+            self._waiting += 1
+            return
         rows = np.asarray(values).reshape(-1, *self._rows.shape[1:])
         for begin in range(0, len(rows), self.capacity):
             part = rows[begin : begin + self.capacity]

@@ -65,11 +65,12 @@ class FusedSimulation(Simulation):
         self.kept_end = np.cumsum(sizes).astype(np.int64)
         self.kept_at = self.kept_begin.copy()
         self.kept = np.zeros(0, np.uint32)
-        self.record = np.zeros(count, np.bool_)
+        self.recording, self.record = False, np.zeros(count, np.bool_)
+        self.unkept = np.zeros((count, 0), np.uint32)
         self.pieces: dict[str, list[Spikes]] = {}
         self.replay = program.replay
         self.phase: Phase | None = None
-        self.learns = True
+        self.learns = self.untouched = True
         self.clocks: dict[str, int] = {}
         self.first = self.done = 0
 
@@ -95,7 +96,8 @@ class FusedSimulation(Simulation):
                 given[key[0]] = values
         self.replay = pack(self.plan, self.layout, given) if given else self.program.replay
         self.program.compiled.module.prepare(*self._buffers(), *self.scratch)
-        self.ends = {"": {key: array.copy() for key, array in self.state.items()}}
+        self._keep("")
+        self.untouched = True
 
     def enter(self, phase: str, attempt: int = 0) -> None:
         self.phase = self.plan.phases[phase].variant(self.learns, attempt)
@@ -107,7 +109,8 @@ class FusedSimulation(Simulation):
 
     def advance(self, steps: int, record: bool = False) -> None:
         phase = self._phase()
-        self.record[:] = record
+        if record != self.recording:
+            self.record[:] = self.recording = record
         if record and not self.kept.size:
             self.kept = np.zeros(int(self.kept_end[-1]), np.uint32)
         while True:
@@ -129,7 +132,9 @@ class FusedSimulation(Simulation):
         """Run until a spike buffer or a piece of shared inputs ends; return the steps done."""
         begin, shared = self.shared.piece(self.done)
         steps = min(steps, begin + len(shared) - self.done)
-        counts = np.zeros((len(self.plan.populations), max(steps, 1)), np.uint32)
+        counts = self.unkept
+        if self.recording:
+            counts = np.zeros((len(self.plan.populations), max(steps, 1)), np.uint32)
         ran = int(
             self.program.compiled.module.advance(
                 self.first + self.done,
@@ -149,7 +154,7 @@ class FusedSimulation(Simulation):
                 *self.replay,
             )
         )
-        if self.record.any():
+        if self.recording:
             self._drain(counts[:, :ran])
         return ran
 
@@ -165,7 +170,14 @@ class FusedSimulation(Simulation):
         name = self._phase().name
         if name in self.plan.snapshots:
             self.clocks[name] = self.first + self.done
-            self.ends[name] = {key: array.copy() for key, array in self.state.items()}
+            self._keep(name)
+
+    def _keep(self, name: str) -> None:
+        """Keep the state for phases that start from it, where the last trial's was."""
+        if name not in self.ends:
+            self.ends[name] = {key: np.empty_like(array) for key, array in self.state.items()}
+        for key, kept in self.ends[name].items():
+            kept[:] = self.state[key]
 
     def learn(self, phase: str, every_step: bool = False) -> None:
         if not every_step:
@@ -289,8 +301,10 @@ class FusedSimulation(Simulation):
         return state["f"], state["d"], state["n"], state["b"], means, *places
 
     def _restore(self, phase: Phase) -> None:
-        for buffer, array in self.ends[phase.start or ""].items():
-            self.state[buffer][:] = array
+        if phase.start is not None or not self.untouched:
+            for buffer, array in self.ends[phase.start or ""].items():
+                self.state[buffer][:] = array
+        self.untouched = False
         sets = dict(phase.sets)
         sets |= {(str(r.projection), "g"): 0 for r in self.plan.rules.values() if r.at_spikes}
         for key, value in sets.items():
@@ -308,7 +322,7 @@ class FusedSimulation(Simulation):
     def _find_not_finite(self, phase: Phase) -> None:
         """Run the phase again, step by step, to say where the first value went wrong."""
         self._restore(phase)
-        self.done, self.record[:] = 0, False
+        self.done, self.recording, self.record[:] = 0, False, False
         for step in range(phase.steps):
             self._run(1, False)
             self.done += 1
