@@ -7,7 +7,7 @@ sources that are not 0. Any other rule runs synapse by synapse.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -152,6 +152,22 @@ class _Reader:
         return Term(f"{slot.buffer}[{slot.offset}{at}]", BUFFER_TYPES[slot.buffer])
 
 
+class Signs(list[int]):
+    """Signs of the terms that a phase adds up, 1 or -1, as its code looks them up."""
+
+    def add(self, out: Lines, negative: bool) -> str:
+        """Write the code that takes one more; return its name."""
+        self.append(-1 if negative else 1)
+        name = f"sign{len(self)}"
+        out.add(f"{name} = signs[{len(self) - 1}]")
+        return name
+
+    def of(self, out: Lines, block: Block) -> Iterator[str]:
+        """Write the same for all that a block adds to `g` or takes from it; return their names."""
+        changes = [s.op for s in block.vector if s.var == "g" and s.op in ("+=", "-=")]
+        return iter([self.add(out, op == "-=") for op in changes])
+
+
 def lower_rule(
     out: Lines,
     plan: Plan,
@@ -160,20 +176,27 @@ def lower_rule(
     reader: _Reader,
     rule: Rule,
     block: Block,
+    signs: Signs,
 ) -> None:
-    """Write one rule's code for one phase: it adds to the flat gradient `g`."""
+    """Write one rule's code for one phase: it adds to the flat gradient `g`.
+
+    Whether a term counts positive is in `signs`: phases that differ in nothing else share code.
+    """
     offset = gradients.offsets[rule.parameter]
     if rule.projection is None:
-        _lower_neural(out, plan, layout, reader, rule, block, offset)
+        _lower_neural(out, layout, reader, rule, block, offset, signs)
         return
     projection = plan.projections[rule.projection]
     local = _scalars(out, block, reader, projection)
     products = separate(block)
     if gradients.reasons[rule.parameter] is None and not isinstance(products, str):
         for product in products:
-            _lower_product(out, plan, layout, reader, projection, block, product, local, offset)
+            sign = signs.add(out, product.negative)
+            _lower_product(
+                out, plan, layout, reader, projection, block, product, sign, local, offset
+            )
     else:
-        _lower_synapses(out, layout, reader, projection, block, local, offset)
+        _lower_synapses(out, layout, reader, projection, block, local, offset, signs)
 
 
 def _resolver(
@@ -218,18 +241,19 @@ def _scalars(
 
 def _lower_neural(
     out: Lines,
-    plan: Plan,
     layout: Layout,
     reader: _Reader,
     rule: Rule,
     block: Block,
     offset: int,
+    signs: Signs,
 ) -> None:
     local = _scalars(out, block, reader, None)
+    taken = signs.of(out, block)
     out.add(f"for i in range({layout.grids[rule.population].size}):")
     out.indent += 1
     out.add("change = ZERO_F")
-    _changes(out, block, reader, {"": (rule.population, "i")}, dict(local))
+    _changes(out, block, reader, {"": (rule.population, "i")}, dict(local), taken)
     out.add(f"g[{offset} + i] += change")
     out.indent -= 1
 
@@ -240,12 +264,15 @@ def _changes(
     reader: _Reader,
     owner: Mapping[str, tuple[str, str]],
     local: dict[str, Term],
+    signs: Iterator[str],
 ) -> None:
     """Write a block's lines with `g` standing for a change that starts at 0."""
     local["g"] = Term("change", "f")
     for statement in block.vector:
         value = _resolver(block, reader, owner, local).expression(statement.expr)
-        if statement.var == "g":
+        if statement.var == "g" and statement.op in ("+=", "-="):
+            out.add(f"change += {next(signs)} * ({value.to('f')})")
+        elif statement.var == "g":
             out.add(f"change {statement.op} {value.to('f')}")
         elif statement.op == ":=":
             kind = TYPES[statement.kind]
@@ -263,6 +290,7 @@ def _lower_product(
     projection: Projection,
     block: Block,
     product: Product,
+    sign: str,
     local: Mapping[str, Term],
     offset: int,
 ) -> None:
@@ -274,7 +302,7 @@ def _lower_product(
         return " * ".join([first, *(renderer.expression(t).to("f") for t in texts)])
 
     out.add(
-        f"scale = {times(product.shared, '-F(1.0)' if product.negative else 'F(1.0)')}",
+        f"scale = {times(product.shared, sign)}",
         f"for i in range({target.size}):",
         f"    right[i] = {times(product.post, 'scale')}",
         f"for i in range({source.size}):",
@@ -345,9 +373,11 @@ def _lower_synapses(
     block: Block,
     local: Mapping[str, Term],
     offset: int,
+    signs: Signs,
 ) -> None:
     """Write the general path: one synapse after the other."""
     name = projection.name
+    taken = signs.of(out, block)
     out.add(f"for s in range(pre_{name}.size):")
     out.indent += 1
     out.add(f"pre, post, at = pre_{name}[s], post_{name}[s], weight_{name}[s]", "change = ZERO_F")
@@ -355,7 +385,7 @@ def _lower_synapses(
         out.add(f"if n[{layout.pools[name][1]} + post] != place_{name}[s]:", "    continue")
     known = {**local, "w": Term(f"weights_{name}[at]", "f")}
     owner = {"pre": (projection.source, "pre"), "post": (projection.target, "post")}
-    _changes(out, block, reader, owner, known)
+    _changes(out, block, reader, owner, known, taken)
     out.add(f"g[{offset} + at] += coefficient_{name}[s] * change")
     out.indent -= 1
 

@@ -7,13 +7,13 @@ from types import ModuleType
 from typing import Literal
 
 from evsim.build.code import Block
-from evsim.build.plan import Phase, Plan
+from evsim.build.plan import Plan
 from evsim.engines.base import Delivery, schedule
 from evsim.engines.fused.cache import import_source
 from evsim.engines.fused.deliveries import lower_every_synapse, lower_spikes, lower_values
 from evsim.engines.fused.layout import Layout, make_layout
 from evsim.engines.fused.neurons import lower_blocks
-from evsim.engines.fused.plasticity import SYNAPTIC, GradientLayout, Reader, lower_rule
+from evsim.engines.fused.plasticity import SYNAPTIC, GradientLayout, Reader, Signs, lower_rule
 from evsim.engines.fused.probes import lower_kept, lower_room
 from evsim.engines.fused.replay import REPLAY, lower_replay
 from evsim.engines.fused.source import Lines, Scope
@@ -188,9 +188,7 @@ def _source(
     )
     _lower_prepare(out, plan, layout, weights)
     _lower_advance(out, plan, layout, weights, averages)
-    for phase in plan.phases.values():
-        for moment in ("at_end", "every_step"):
-            _lower_learn(out, plan, layout, weights, gradients, averages, phase, moment)
+    _lower_learning(out, plan, layout, weights, gradients, averages)
     return str(out) + "\n"
 
 
@@ -288,35 +286,37 @@ def _parts(plan: Plan) -> list[Part]:
     return parts
 
 
-def _lower_learn(
+def _lower_learning(
     out: Lines,
     plan: Plan,
     layout: Layout,
     weights: Weights,
     gradients: GradientLayout,
     averages: dict[tuple[str, str], int],
-    phase: Phase,
-    moment: str,
 ) -> None:
-    rules = [r for r in plan.rules.values() if phase.name in getattr(r, moment)]
-    if not rules:
-        return
-    arrays = ", ".join(synaptic_names(gradients))
-    out.add("@compiled")
-    out.add(
-        f"def {moment}_{phase.name}(shared, g, left, right, {STATE}"
-        + (f", {arrays}" if arrays else "")
-        + "):"
-    )
-    out.indent = 1
-    out.add(*(f"s{at} = F(shared[{at}])" for at in range(len(plan.shared))))
-    means = phase if moment == "at_end" and phase.average else None
-    reader = Reader(plan, layout, weights.parameters, averages, means)
-    for rule in rules:
-        block = getattr(rule, moment)[phase.name]
-        lower_rule(out, plan, layout, gradients, reader, rule, block)
-    out.add("return 0", "")
-    out.indent = 0
+    """Write the learning code of all phases, `MOMENT_PHASE` and its `MOMENT_PHASE_signs`."""
+    arguments = ", ".join(["shared, signs, g, left, right", STATE, *synaptic_names(gradients)])
+    written: dict[str, str] = {}
+    for phase in plan.phases.values():
+        for moment in ("at_end", "every_step"):
+            rules = [r for r in plan.rules.values() if phase.name in getattr(r, moment)]
+            if not rules:
+                continue
+            name, body, signs = f"{moment}_{phase.name}", Lines(indent=1), Signs()
+            body.add(*(f"s{at} = F(shared[{at}])" for at in range(len(plan.shared))))
+            means = phase if moment == "at_end" and phase.average else None
+            reader = Reader(plan, layout, weights.parameters, averages, means)
+            for rule in rules:
+                block = getattr(rule, moment)[phase.name]
+                lower_rule(body, plan, layout, gradients, reader, rule, block, signs)
+            body.add("return 0", "")
+            # Compiling takes longer than all else that is done before a run.
+            if str(body) in written:
+                out.add(f"{name} = {written[str(body)]}")
+            else:
+                out.add("@compiled", f"def {name}({arguments}):", *str(body).splitlines())
+                written[str(body)] = name
+            out.add(f"{name}_signs = np.array({list(signs)}, F)", "")
 
 
 def synaptic_names(gradients: GradientLayout) -> list[str]:

@@ -182,8 +182,9 @@ class FusedSimulation(Simulation):
     def learn(self, phase: str, every_step: bool = False) -> None:
         if not every_step:
             self._collect_spiking()
-        moment = "every_step" if every_step else "at_end"
-        function = getattr(self.program.compiled.module, f"{moment}_{phase}", None)
+        name = f"every_step_{phase}" if every_step else f"at_end_{phase}"
+        module = self.program.compiled.module
+        function = getattr(module, name, None)
         if function is None:
             return
         planned = self._phase()
@@ -191,6 +192,7 @@ class FusedSimulation(Simulation):
         means = self.means / self.means.dtype.type(max(planned.average_last, 1))
         function(
             shared,
+            getattr(module, f"{name}_signs"),
             self.flat,
             self.left,
             self.right,
