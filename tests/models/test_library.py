@@ -62,7 +62,8 @@ def rates(program, plan):
 
 def test_every_neuron_with_a_current_is_here():
     named = set(registry.names(models.NEURONS))
-    others = {"sigma_delta", "poisson", "stochastic_binary", "latency", "softmax"}
+    others = {"poisson", "stochastic_binary", "latency", "softmax"}
+    others |= {"sigma_delta", "sigma_delta_kesten", "sigma_delta_optimal"}
     assert set(CURRENTS) == named - others
 
 
