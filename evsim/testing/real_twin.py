@@ -100,7 +100,7 @@ def _literal(block: Block, expression: str) -> float | None:
 
 
 class RealTwin(DenseNetwork):
-    """A plan's network with values for spikes, through all its phases.
+    """A plan's network with values for spikes.
 
     Parameters
     ----------
@@ -115,33 +115,6 @@ class RealTwin(DenseNetwork):
     def __init__(self, plan: Plan, value: str | None = None, dtype: torch.dtype = torch.float64):
         super().__init__(plan, folded=True, dtype=dtype)
         self.meanings = meanings(plan, value)
-        self.kept: dict[str, dict[Key, torch.Tensor]] = {}
-
-    def enter(self, phase: str) -> None:
-        """Start a phase from the end of the one that it continues, or as `begin` left it."""
-        planned = self.plan.phases[phase]
-        if planned.start is not None:
-            self.state = dict(self.kept[planned.start])
-        for key, value in planned.sets.items():
-            self.state[key] = torch.full_like(self.state[key], value)
-
-    def leave(self, phase: str) -> None:
-        """End a phase: keep its state for phases that start from it."""
-        self.kept[phase] = dict(self.state)
-
-    def run(self, phase: str) -> dict[Key, torch.Tensor]:
-        """Run a whole phase; return what its learning code reads: states, or their averages."""
-        planned = self.plan.phases[phase]
-        last = min(planned.average_last, planned.steps)
-        self.enter(phase)
-        self.advance(phase, planned.steps - last)
-        keys = [key for key in self.state if key[1] in planned.average]
-        sums = {key: torch.zeros_like(self.state[key]) for key in keys}
-        for step in range(planned.steps - last, planned.steps):
-            self.advance(phase, 1, step)
-            sums = {key: total + self.state[key] for key, total in sums.items()}
-        self.leave(phase)
-        return {**self.state, **{key: total / last for key, total in sums.items()}}
 
     def _run(self, block: Block, row: Mapping[Key, float], clock: Mapping[str, Any]) -> None:
         meaning = self.meanings.get(block.owner)

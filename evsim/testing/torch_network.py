@@ -74,6 +74,7 @@ class DenseNetwork:
         self.spikes: dict[str, torch.Tensor] = {}
         self.parameters: dict[str, torch.Tensor] = {}
         self.kernels: dict[str, torch.Tensor] = {}
+        self.kept: dict[str, dict[Key, torch.Tensor]] = {}
         self.layers = {name: Layer(p.geometry, folded) for name, p in plan.projections.items()}
         self.parts = schedule(plan)
         values = (p for p in plan.projections.values() if p.sends == "value")
@@ -125,6 +126,32 @@ class DenseNetwork:
                     self._send_spikes(part)
                 else:
                     self._send_values(static=False)
+
+    def enter(self, phase: str) -> None:
+        """Start a phase from the end of the one that it continues, or as `begin` left it."""
+        planned = self.plan.phases[phase]
+        if planned.start is not None:
+            self.state = dict(self.kept[planned.start])
+        for key, value in planned.sets.items():
+            self.state[key] = torch.full_like(self.state[key], value)
+
+    def leave(self, phase: str) -> None:
+        """End a phase: keep its state for phases that start from it."""
+        self.kept[phase] = dict(self.state)
+
+    def run(self, phase: str) -> dict[Key, torch.Tensor]:
+        """Run a whole phase; return what its learning code reads: states, or their averages."""
+        planned = self.plan.phases[phase]
+        last = min(planned.average_last, planned.steps)
+        self.enter(phase)
+        self.advance(phase, planned.steps - last)
+        keys = [key for key in self.state if key[1] in planned.average]
+        sums = {key: torch.zeros_like(self.state[key]) for key in keys}
+        for step in range(planned.steps - last, planned.steps):
+            self.advance(phase, 1, step)
+            sums = {key: total + self.state[key] for key, total in sums.items()}
+        self.leave(phase)
+        return {**self.state, **{key: total / last for key, total in sums.items()}}
 
     def shared(self, phase: str, step: int) -> dict[Key, float]:
         """Return the values of the shared inputs in a step of a phase."""

@@ -73,11 +73,12 @@ def _of_synapses(
     names = _names(block, {"pre": projection.source, "post": projection.target}, values, row)
     products = separate(block)
     assert not isinstance(products, str), "see `applies`"
-    trials = next(v.shape[0] for v in values.values() if v.ndim)
-    total = torch.zeros(projection.geometry.weight_shape, dtype=torch.float64)
+    one = next(v for v in values.values() if v.ndim and v.is_floating_point())
+    trials, dtype = one.shape[0], one.dtype
+    total = torch.zeros(projection.geometry.weight_shape, dtype=dtype)
     for product in products:
         ones = (
-            torch.ones((trials, *shape), dtype=torch.float64)
+            torch.ones((trials, *shape), dtype=dtype)
             for shape in (layer.geometry.source_shape, layer.geometry.target_shape)
         )
         pre, post = (
