@@ -320,6 +320,55 @@ def test_a_spiking_network_follows_the_gradient() -> None:
         assert agreement.ratio == pytest.approx(1, abs=0.1), name
 
 
+RATES = (
+    SPIKING.replace("name: spiking", "name: rates")
+    .replace(
+        "  unit: {model: sigma_delta}\n",
+        """\
+  unit:                   # integrate-and-fire: its rate is its input, between 0 and 1
+    equations: |
+      v : 1
+      u : 1               # 1 in a step in which it spikes, so the mean of u is its rate
+      rate : 1
+      received : 1
+      drive : 1
+      bias : 1 (constant)
+      target : 1 (constant)
+      nudge : 1 (shared)
+    threshold: v > 0.5
+    reset: |
+      v -= 1
+      u = 1
+    run:
+      start: |
+        u = 0
+        v = clip(v + drive + bias + received + nudge*(target - rate), -3, 3)
+        received = 0
+      end: rate += 0.02*(u - rate)
+""",
+    )
+    .replace("constants: {beta: 0.05, eps: 0.5, lam: k**-0.75}", "constants: {beta: 0.02}")
+    .replace("steps: 10000", "steps: 20000")
+    .replace("last: 5000", "last: 15000")
+)
+
+
+def test_integrate_and_fire_rates_follow_the_gradient() -> None:
+    """Spikes as they come, without an encoder; learning sees rates over a phase."""
+    plan = build(parse_text(RATES))
+    program = engines.load("fused").compile(plan)
+    x, y = samples((10, 10))
+    parameters = {name: np.array(values) for name, values in plan.parameters.items()}
+    centre(parameters, x)
+    program.load(parameters)
+    found = learned(program, x, y)
+    slope = differences(parameters, list(plan.rules), x, y, True)
+    for name in plan.rules:
+        agreement = Agreement.of(found[name], -slope[name])
+        assert agreement.cosine > 0.999, name
+        assert agreement.ratio == pytest.approx(1, abs=0.05), name
+
+
 THREE = """\
 name: three
 dt: 1*ms
