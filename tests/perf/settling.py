@@ -37,22 +37,22 @@ class Contestant:
         self.times: list[float] = []
         self.steps = 0
 
-    def turn(self) -> None:
+    def turn(self, trials: int = TRIALS) -> None:
         """Learn from the first samples."""
         begun, self.steps = time.thread_time(), 0
-        for n in range(TRIALS):
+        for n in range(trials):
             task = Task(
                 0, "train", n, n, self.samples.label("train", n), self.samples.inputs("train", n)
             )
             phases = tuple(self.plan.phases)
             done = run_trial(self.simulation, self.script, task, phases, True, threading.Event())
             self.steps += done.steps
-        self.times.append(1e3 * (time.thread_time() - begun) / TRIALS)
+        self.times.append(1e3 * (time.thread_time() - begun) / trials)
 
-    def learned(self) -> dict[str, np.ndarray]:
+    def learned(self, trials: int = TRIALS) -> dict[str, np.ndarray]:
         """Return what one turn learns."""
         self.simulation.take_gradients()
-        self.turn()
+        self.turn(trials)
         return self.program.gradients(np.asarray(self.simulation.take_gradients(), np.float64))
 
 
