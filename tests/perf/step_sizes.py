@@ -1,4 +1,4 @@
-"""What a trial learns by how its steps are chosen: python tests/perf/step_sizes.py FILE WEIGHTS DATA.
+"""What a trial learns, by how it steps: python tests/perf/step_sizes.py FILE WEIGHTS DATA.
 
 Cosine, and ratio of lengths, of what is learned from some trials with what the same weights learn
 in phases so long that they settle, and the time of a trial on one thread.
