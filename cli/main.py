@@ -15,6 +15,7 @@ import typer
 from evsim.errors import EvsimError, Interrupted
 
 from . import (
+    analyze,
     bench,
     check,
     data,
@@ -49,6 +50,7 @@ COMMANDS = (
     export_brian2,
     info,
     plot,
+    analyze,
     bench,
 )
 for command in COMMANDS:

@@ -16,6 +16,7 @@ from evsim.errors import InputError
         ("evsim.models.plasticity", {"contrast", "bias_contrast"}),
         ("evsim.projections", {"conv", "dense"}),
         ("evsim.datasets", {"mnist", "fashion_mnist"}),
+        ("evsim.analysis.figures", {"raster", "accuracy"}),
     ],
 )
 def test_scan_finds_the_variants(package, some):

@@ -55,3 +55,86 @@ def variation(step: Indices, neuron: Indices, size: int) -> NDArray[np.float64]:
     spread = np.bincount(owner, (interval - mean[owner]) ** 2, size) / number
     deviation: NDArray[np.float64] = np.sqrt(spread) / mean
     return deviation
+
+
+def local_variation(step: Indices, neuron: Indices, size: int) -> NDArray[np.float64]:
+    """Return CV2 of each neuron: how much successive intervals differ, (neuron,).
+
+    Mean of 2 |b - a|/(a + b) over neighbouring intervals a, b: 0 for a clock, about 1 for a Poisson
+    process, and unlike `variation` untouched by rates that change slowly. NaN with fewer than two
+    intervals.
+
+    Reference: G. R. Holt, W. R. Softky, C. Koch, R. J. Douglas, Comparison of discharge variability
+    in vitro and in vivo in cat visual cortex neurons, Journal of Neurophysiology 1996.
+    """
+    interval, owner = intervals(step, neuron, 1.0)
+    same = owner[1:] == owner[:-1]
+    before, after, owner = interval[:-1][same], interval[1:][same], owner[1:][same]
+    number = np.bincount(owner, minlength=size).astype(np.float64)
+    number[number < 1] = np.nan
+    apart = 2 * np.abs(after - before) / (after + before)
+    found: NDArray[np.float64] = np.bincount(owner, apart, size) / number
+    return found
+
+
+def binned(step: Indices, neuron: Indices, size: int, steps: int, width: int) -> NDArray[np.int64]:
+    """Return the spikes of each neuron in windows of `width` steps, (window, neuron).
+
+    Steps behind the last whole window are left out.
+    """
+    windows = steps // width
+    inside = step < windows * width
+    place = step[inside] // width * size + neuron[inside]
+    return np.bincount(place, minlength=windows * size).reshape(windows, size)
+
+
+def fano_factor(counts: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """Return the variance of each neuron's spike counts over their mean, (neuron,).
+
+    1 for a Poisson process, 0 for a clock; NaN for neurons without a spike.
+
+    Parameters
+    ----------
+    counts : (window or trial, neuron).
+    """
+    mean = counts.mean(axis=0)
+    mean[mean == 0] = np.nan
+    found: NDArray[np.float64] = counts.var(axis=0) / mean
+    return found
+
+
+def correlation(counts: NDArray[np.integer[Any]]) -> float:
+    """Return the mean correlation coefficient of all pairs of neurons whose counts vary.
+
+    NaN with fewer than two of them. Costs no more than the number of neurons: the sum over pairs is
+    the variance of the sum of all standardised counts.
+
+    Parameters
+    ----------
+    counts : (window or trial, neuron).
+    """
+    spread = counts.std(axis=0)
+    varying = spread > 0
+    number = int(varying.sum())
+    if number < 2:
+        return float("nan")
+    score = (counts[:, varying] - counts[:, varying].mean(axis=0)) / spread[varying]
+    return float((score.sum(axis=1).var() - number) / (number * (number - 1)))
+
+
+def smoothed_rate(
+    step: Indices, size: int, steps: int, dt: float, width: float
+) -> NDArray[np.float64]:
+    """Return the rate of a population's mean neuron over time, (step,), Hz.
+
+    Parameters
+    ----------
+    step : (spike,), of all neurons.
+    size : neurons in the population.
+    width : standard deviation of the Gaussian by which spikes are spread, s; mirrored at the ends.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    count = np.bincount(step, minlength=steps) / (size * dt)
+    found: NDArray[np.float64] = gaussian_filter1d(count, width / dt, mode="reflect")
+    return found

@@ -32,7 +32,7 @@ _STYLE: dict[Any, Any] = {
 
 
 def save(contents: Callable[[Figure], None], out: Path) -> None:
-    """Write a figure as a PNG.
+    """Write a figure, as an SVG where the file's name ends so, else as a PNG.
 
     Parameters
     ----------
@@ -54,6 +54,6 @@ def save(contents: Callable[[Figure], None], out: Path) -> None:
         figure = Figure(layout="constrained")
         contents(figure)
         try:
-            figure.savefig(out, dpi=DPI, format="png")
+            figure.savefig(out, dpi=DPI, format="svg" if out.suffix == ".svg" else "png")
         except OSError as error:
             raise RunError(f"Cannot write to '{out}': {error.strerror}") from error

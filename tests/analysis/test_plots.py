@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from evsim.analysis.plots import plot
+from evsim import registry
+from evsim.analysis.plots import FIGURES, plot
 from evsim.errors import InputError, RecordingError, RunError
 from evsim.recording.layout import Layout, Parameter
 from evsim.recording.reader import Run, open_run
@@ -51,7 +52,7 @@ def assert_drawn(path: Path) -> None:
     assert len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 20
 
 
-@pytest.mark.parametrize("what", ["raster", "accuracy", "convergence", "weights"])
+@pytest.mark.parametrize("what", registry.names(FIGURES))
 def test_every_figure_is_a_picture(run: Run, tmp_path: Path, what: str) -> None:
     out = tmp_path / f"{what}.png"
     plot(run, what, out)
@@ -74,6 +75,8 @@ def test_the_raster_is_of_the_trial_asked_for(run: Run, tmp_path: Path) -> None:
         ("accuracy", "no errors to draw"),
         ("convergence", "no residuals and spikes to draw"),
         ("weights", "no weights to draw"),
+        ("rates", "no spikes to draw"),
+        ("confusion", "no predictions of labelled trials to draw"),
     ],
 )
 def test_what_a_recording_lacks_is_named(tmp_path: Path, what: str, lacks: str) -> None:
@@ -92,9 +95,15 @@ def test_silence_and_sameness_can_be_drawn(tmp_path: Path) -> None:
         writer.trial(replace(record, residual=0.0, label=-1, predicted=-1))
         writer.weights(0, {p.name: np.zeros(p.shape) for p in PLAIN.parameters})
     with open_run(tmp_path) as run:
-        for what in ("raster", "convergence", "weights"):
+        for what in ("raster", "convergence", "weights", "rates"):
             plot(run, what, tmp_path / f"{what}.png")
             assert_drawn(tmp_path / f"{what}.png")
+
+
+def test_a_figure_can_be_svg(run: Run, tmp_path: Path) -> None:
+    plot(run, "rates", tmp_path / "rates.svg")
+    text = (tmp_path / "rates.svg").read_text()
+    assert text.startswith("<?xml") and text.rstrip().endswith("</svg>")
 
 
 def test_an_unknown_figure_is_named_with_the_closest(run: Run, tmp_path: Path) -> None:

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evsim.analysis.convergence import activity, residuals, typical_trials
-from evsim.analysis.spikes import intervals, rates, variation
+from evsim.analysis.spikes import (
+    binned,
+    correlation,
+    fano_factor,
+    intervals,
+    local_variation,
+    rates,
+    smoothed_rate,
+    variation,
+)
 from evsim.recording.reader import open_run
 from evsim.recording.writer import Writer
 from tests.recording.helpers import LAYOUT, trial
@@ -38,6 +47,50 @@ def test_a_poisson_train_varies_as_much_as_its_mean() -> None:
     found = np.flatnonzero(random.random(200_000) < 0.02)
     step, neuron = trains({0: found.tolist()})
     assert variation(step, neuron, 1)[0] == pytest.approx(1, abs=0.05)
+
+
+def test_slowly_changing_rates_vary_globally_but_not_locally() -> None:
+    """Intervals of 2 to 40 steps, each close to its neighbours."""
+    clock = np.cumsum(np.repeat(np.arange(2, 40), 20))
+    step, neuron = trains({0: clock.tolist(), 1: list(range(0, 1000, 5))})
+    assert variation(step, neuron, 2)[0] > 0.5
+    assert local_variation(step, neuron, 2) == pytest.approx([0.0, 0.0], abs=0.02)
+
+
+def test_poisson_counts_are_as_wide_as_theory_says() -> None:
+    random = np.random.default_rng(2)
+    raster = random.random((40_000, 30)) < 0.03
+    step, neuron = np.nonzero(raster)
+    counts = binned(step, neuron, 30, 40_000, 50)
+    assert counts.shape == (800, 30) and counts.sum() == raster.sum()
+    # Bernoulli steps: the variance is the mean times 1 - p.
+    assert fano_factor(counts).mean() == pytest.approx(0.97, abs=0.03)
+    assert np.nanmean(local_variation(step, neuron, 30)) == pytest.approx(0.98, abs=0.03)
+    assert abs(correlation(counts)) < 0.01
+
+
+def test_spikes_behind_the_last_whole_window_are_left_out() -> None:
+    step, neuron = trains({0: [0, 3, 9, 10], 2: [4, 5]})
+    assert binned(step, neuron, 3, 11, 5).tolist() == [[2, 0, 1], [1, 0, 1]]
+
+
+@given(st.integers(2, 8), st.integers(0, 2**31))
+def test_correlation_is_the_mean_over_pairs(size: int, seed: int) -> None:
+    counts = np.random.default_rng(seed).poisson(2, (50, size))
+    counts[:, 0] = counts[:, 1] + counts[:, 0] % 2
+    expected = np.corrcoef(counts.T)[np.triu_indices(size, 1)].mean()
+    assert correlation(counts) == pytest.approx(expected, abs=1e-9)
+
+
+def test_neurons_that_do_not_vary_have_no_correlation() -> None:
+    assert np.isnan(correlation(np.array([[1, 0], [2, 0]])))
+
+
+def test_smoothing_keeps_all_spikes_and_their_time() -> None:
+    step = np.array([50, 50, 50, 50])
+    rate = smoothed_rate(step, 2, 101, 1e-3, 5e-3)
+    assert rate.sum() * 1e-3 == pytest.approx(2)
+    assert rate.argmax() == 50 and rate[40] == pytest.approx(rate[60])
 
 
 @given(st.dictionaries(st.integers(0, 4), st.sets(st.integers(0, 50))))

@@ -1,0 +1,69 @@
+"""What figures have in common: colours, phases, the axis of time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from evsim.analysis.style import COLOURS
+from evsim.errors import Fault, InputError
+from evsim.recording.reader import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SPLITS = {"train": "#0072B2", "validation": "#E69F00", "test": "#D55E00"}
+
+_PHASES = ("#ffffff", "#f2f4f7")
+
+
+def mark_phases(panels: Any, run: Run, trial: int, scale: float) -> None:
+    """Shade the phases of a trial; name them above the first panel."""
+    width = run.layout.dt * scale
+    for number, (name, (begin, end)) in enumerate(run.phases(trial).items()):
+        for panel in panels:
+            panel.axvspan(begin * width, end * width, color=_PHASES[number % 2], zorder=0, lw=0)
+            if number:
+                panel.axvline(begin * width, color="#999999", linewidth=0.8, zorder=3)
+        if len(run.phases(trial)) == 1:
+            return
+        panels[0].annotate(
+            name,
+            ((begin + end) / 2 * width, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 4),
+            textcoords="offset points",
+            ha="center",
+            color="#555555",
+        )
+
+
+def over_a_trial(run: Run, panel: Axes, trials: list[int], what: str) -> None:
+    """Label a panel whose horizontal axis is the time of a trial, and mark the phases."""
+    unit, scale = time_unit(run, trials[0])
+    phases = run.phases(trials[0])
+    panel.set_xlabel(f"time ({unit})")
+    noun = "1 trial" if len(trials) == 1 else f"mean of {len(trials)} trials"
+    panel.set_title(f"{what}, {noun}", pad=18 if len(phases) > 1 else 4)
+    if phases:
+        panel.set_xlim(0, max(end for _, end in phases.values()) * run.layout.dt * scale)
+    mark_phases([panel], run, trials[0], scale)
+    if panel.get_legend_handles_labels()[0]:
+        panel.legend()
+
+
+def time_unit(run: Run, trial: int) -> tuple[str, float]:
+    """Return the unit of a trial's time axis and how many of it make a second."""
+    phases = run.phases(trial).values()
+    steps = max((end for _, end in phases), default=sum(p.steps for p in run.layout.phases))
+    return ("s", 1.0) if steps * run.layout.dt > 2 else ("ms", 1e3)
+
+
+def colours() -> list[str]:
+    """Return more colours than there are lines in a figure."""
+    return list(COLOURS) * 100
+
+
+def lacking(run: Run, noun: str, instead: str) -> InputError:
+    """Return the error of a recording without `noun`; `instead` is what to do."""
+    hint = f"{instead} in the network file and run it again"
+    return InputError(Fault(f"'{run.path}' holds no {noun} to draw", hint=hint))

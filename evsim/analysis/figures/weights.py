@@ -1,0 +1,88 @@
+"""Kernels as pictures, and a histogram of every parameter over the epochs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim.analysis.figures.base import lacking
+from evsim.recording.reader import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ACROSS = 4
+KERNELS = 64
+
+
+def draw(run: Run, figure: Figure, trial: int | None) -> None:
+    """Draw the last kernels as images, and a histogram of every parameter over the epochs."""
+    names = [parameter.name for parameter in run.layout.parameters]
+    if not names or not len(run.weight_epochs):
+        raise lacking(run, "weights", "ask for `record: {weights: {}}`")
+    images = {name: _kernels(run, name) for name in names}
+    number = len(names) + sum(image is not None for image in images.values())
+    across = min(number, ACROSS)
+    rows = -(-number // across)
+    figure.set_size_inches(2.7 * across, 2.6 * rows)
+    panels = iter(figure.subplots(rows, across, squeeze=False).ravel())
+    for name, image in images.items():
+        if image is not None:
+            _mosaic(next(panels), image, name)
+    for name in names:
+        _histograms(run, next(panels), name)
+    for panel in panels:
+        panel.set_axis_off()
+
+
+def _kernels(run: Run, name: str) -> NDArray[np.floating[Any]] | None:
+    """Return the last weights as pictures, (picture, row, column); None where they are none."""
+    weights = run.weights(name)
+    if weights.ndim == 4:
+        return weights[:, 0][:KERNELS]
+    if weights.ndim == 2:
+        for population in run.layout.populations:
+            if population.size == len(weights) and population.shape[:-2] in ((), (1,)):
+                if len(population.shape) > 1:
+                    return weights.T[:KERNELS].reshape(-1, *population.shape[-2:])
+    return None
+
+
+def _mosaic(panel: Axes, pictures: NDArray[np.floating[Any]], name: str) -> None:
+    number, height, width = pictures.shape
+    columns = int(np.ceil(np.sqrt(number)))
+    rows = int(np.ceil(number / columns))
+    canvas = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
+    for index, picture in enumerate(pictures):
+        row, column = divmod(index, columns)
+        top, left = row * (height + 1), column * (width + 1)
+        canvas[top : top + height, left : left + width] = picture
+    limit = float(np.quantile(np.abs(pictures), 0.99)) or 1.0
+    panel.imshow(canvas, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    panel.set_axis_off()
+    panel.set_title(f"{name}, blue {-limit:.2g} to red {limit:.2g}")
+
+
+def _histograms(run: Run, panel: Axes, name: str) -> None:
+    from matplotlib import colormaps
+    from matplotlib.ticker import MaxNLocator
+
+    epochs = run.weight_epochs.tolist()
+    values = [run.weights(name, epoch).ravel() for epoch in epochs]
+    low, high = min(v.min() for v in values), max(v.max() for v in values)
+    bins = int(np.clip(np.sqrt(values[0].size), 5, 50))
+    edges = np.linspace(low, high if high > low else low + 1, bins + 1).tolist()
+    colours = colormaps["viridis"](np.linspace(0.9, 0.1, len(epochs)))
+    for epoch, value, colour in zip(epochs, values, colours, strict=True):
+        label = f"after epoch {epoch}" if epoch else "at the start"
+        label = label if epoch in (epochs[0], epochs[-1]) else "_"
+        panel.hist(value, edges, histtype="step", color=colour, label=label)
+    panel.set_yticks([])
+    panel.spines["left"].set_visible(False)
+    panel.set_xlabel("value")
+    panel.xaxis.set_major_locator(MaxNLocator(4))
+    panel.set_title(name)
+    panel.legend(fontsize=7, handlelength=1)
