@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,12 +113,12 @@ def start(file: Path, engine: str, how: str) -> Simulation:
     return simulation
 
 
-@pytest.mark.parametrize(("name", "math"), [("cuba", "libm"), ("izhikevich_cortex", "own")])
+@pytest.mark.parametrize(("name", "functions"), [("cuba", "libm"), ("izhikevich_cortex", "own")])
 def test_networks_from_the_literature_are_brian2s_bit_by_bit(
-    root: Path, name: str, math: str
+    root: Path, name: str, functions: str
 ) -> None:
     found, voltages = [], []
-    for engine, how in (("fused", math), ("reference", "numpy")):
+    for engine, how in (("fused", functions), ("reference", "numpy")):
         simulation = start(root / "networks" / f"{name}.yaml", engine, how)
         simulation.advance(150, record=True)
         found.append(simulation.take_spikes())
@@ -126,7 +127,17 @@ def test_networks_from_the_literature_are_brian2s_bit_by_bit(
         assert spikes.neuron.size > 20
         np.testing.assert_array_equal(spikes.count, found[1][population].count)
         np.testing.assert_array_equal(spikes.neuron, found[1][population].neuron)
-    np.testing.assert_array_equal(*voltages)
+    if functions == "libm" and not numpy_calls_the_c_library():
+        # Brian2 on NumPy then has other last bits in the factors of exact integration.
+        np.testing.assert_allclose(*voltages, rtol=1e-13)
+    else:
+        np.testing.assert_array_equal(*voltages)
+
+
+def numpy_calls_the_c_library() -> bool:
+    """Whether NumPy's exponentials are the C library's; with AVX-512 it has its own."""
+    x = np.linspace(-1, 0, 10_000)
+    return bool((np.exp(x) == [math.exp(value) for value in x]).all())
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,7 @@ def kill_until_done(path: Path, whole: Path, out: Path, kills: int) -> None:
     """Kill a run and what goes on with it at random moments, then let it end.
 
     After every kill the recording reads as far as it was committed, and what it says is right.
+    Where one comes to its end before it is killed, as on a fast machine, another begins.
     """
     chance = random.Random(kills)
     with evsim.open(whole) as recording:
@@ -157,16 +158,22 @@ def kill_until_done(path: Path, whole: Path, out: Path, kills: int) -> None:
         spikes = [recording.spikes("digit", row) for row in range(len(expected))]
     epochs = f"protocol.epochs={len(tiny.lines(whole)) // 3}"
     folder: Path | None = None
+    ends = 0
     for kill in range(kills):
-        new = ("run", path, "--out", out, "--set", epochs)
+        place = out / str(ends)
+        new = ("run", path, "--out", place, "--set", epochs)
         process = Process(*(("resume", folder) if folder else new), "--json")
         if kill % 4:
             process.wait_for('"started"')
         time.sleep(chance.uniform(0, 0.15 if kill % 4 else 0.5))
         process.signal(signal.SIGKILL)
         ended = process.wait()
+        folder = folder or _begun(place / "tiny")
+        if ended.code == 0 and folder is not None:
+            tiny.assert_equal_runs(folder, whole)
+            folder, ends = None, ends + 1
+            continue
         assert (ended.code, ended.err) == (-signal.SIGKILL, "")
-        folder = folder or _begun(out / "tiny")
         if folder is None:
             continue
         with evsim.open(folder) as recording:
@@ -175,9 +182,11 @@ def kill_until_done(path: Path, whole: Path, out: Path, kills: int) -> None:
             for row in {len(rows) // 2, len(rows) - 1} if rows else ():
                 for mine, its in zip(recording.spikes("digit", row), spikes[row], strict=True):
                     assert (mine == its).all()
-    ended = command("resume", folder or "", "--quiet")
-    assert ended.code == 0, ended.err
-    tiny.assert_equal_runs(Path(ended.out.strip()), whole)
+    assert ends < kills / 2, "hardly any was killed"
+    if folder is not None:
+        ended = command("resume", folder, "--quiet")
+        assert ended.code == 0, ended.err
+        tiny.assert_equal_runs(Path(ended.out.strip()), whole)
 
 
 def _begun(runs: Path) -> Path | None:
