@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evsim.errors import EngineError, Fault, InputError
+from evsim import optional
+from evsim.errors import EngineError
 
 from . import options
 from .parameters import read_parameters
@@ -43,17 +44,13 @@ def command(
     json: options.Json = False,
 ) -> None:
     """Compare what equilibrium propagation learns with the gradient of a real-valued twin."""
-    try:
-        import torch
+    optional.require("torch", "Gradients need", "torch")
+    import torch
 
-        from evsim.testing import comparison
-    except ImportError:
-        raise InputError(
-            Fault("Gradients need PyTorch", hint="install it: `pip install 'evsim[torch]'`")
-        ) from None
     import evsim
     from evsim.build.build import build
     from evsim.simulate import open_samples
+    from evsim.testing import comparison
 
     network = evsim.load(file, set_ or ())
     plan = build(network)

@@ -10,6 +10,7 @@ import pytest
 import evsim
 from evsim import simulate
 from evsim.errors import RecordingError
+from evsim.recording.trains import SpikeTrains
 from tests.helpers import tiny
 
 NETWORK = """\
@@ -100,9 +101,13 @@ def test_each_trial_has_the_values_and_spikes_of_its_sample(
             begin, end = data["train_events_start"][sample : sample + 2]
             step = (data["train_events_time"][begin:end] / 5e-4 + 1e-3).astype(int)
             expected = {*zip(step.tolist(), data["train_events_neuron"][begin:end], strict=True)}
-            assert {*zip(*run.spikes("eye", trial), strict=True)} == expected
+            assert {*pairs(run.spikes("eye", trial))} == expected
             beats = [(step + at, n) for step in range(0, 40, 8) for at, n in ((0, 0), (2, 1))]
-            assert [*zip(*run.spikes("beat", trial), strict=True)] == beats
+            assert pairs(run.spikes("beat", trial)) == beats
+
+
+def pairs(trains: SpikeTrains) -> list[tuple[int, int]]:
+    return [*zip(trains.step.tolist(), trains.neuron.tolist(), strict=True)]
 
 
 def test_a_run_goes_on_with_the_spikes_it_began_with(

@@ -66,7 +66,8 @@ def test_network_runs(file: Path, tmp_path: Path, official_folder: Callable[[str
         assert sum(row["trials"] for row in rows) == len(recording.trials)
         assert len(recording.recorded) > 0
         for name in recording.layout.spikes:
-            step, neuron = recording.spikes(name, 0)
+            trains = recording.spikes(name, 0)
+            step, neuron = trains.step, trains.neuron
             assert (np.diff(step) >= 0).all()
             assert neuron.max(initial=0) < recording.layout.population(name).size
         if data is not None:
@@ -85,7 +86,7 @@ def test_network_runs(file: Path, tmp_path: Path, official_folder: Callable[[str
 def test_lif_current_gives_the_rates_of_its_header(root: Path, tmp_path: Path) -> None:
     folder = run(root / "networks" / "lif_current.yaml", tmp_path)
     with evsim.open(folder) as recording:
-        _, neuron = recording.spikes("cells", 0)
+        neuron = recording.spikes("cells", 0).neuron
         count = np.bincount(neuron, minlength=5)
         assert count[:2].tolist() == [0, 0]
         drive = np.array([25, 30, 35])
@@ -176,7 +177,7 @@ def test_poisson_stdp_makes_weights_compete(root: Path, tmp_path: Path) -> None:
     short = "protocol.phases.run.duration=60*second"
     with evsim.open(run(root / "networks" / "poisson_stdp.yaml", tmp_path, short)) as recording:
         share = np.histogram(recording.weights("synapses", 1) / 0.01, [0, 0.2, 0.8, 1.001])[0] / 1e3
-        _, rate = recording.spikes("cell", 0)
+        rate = recording.spikes("cell", 0).neuron
     assert share[0] > 0.3, "many weights end near 0"
     assert share[2] > 0.2, "many near the largest"
     assert 10 < len(rate) / 60 < 60
@@ -197,7 +198,5 @@ def test_brunel_fires_asynchronously_at_the_published_rate(root: Path) -> None:
 
 def test_winner_take_all_has_one_winner(root: Path, tmp_path: Path) -> None:
     with evsim.open(run(root / "networks" / "winner_take_all.yaml", tmp_path)) as recording:
-        sent = sum(
-            np.bincount(recording.spikes("cells", trial)[1], minlength=10) for trial in range(20)
-        )
+        sent = recording.spikes("cells").counts().sum(axis=0)
     assert sent[6] > 0.9 * sent.sum()

@@ -31,7 +31,8 @@ def run_both(network, duration, tmp_path, **options):
 
 
 def assert_spikes(recording, monitor, trial=0):
-    step, neuron = recording.spikes(monitor.source.name, trial)
+    trains = recording.spikes(monitor.source.name, trial)
+    step, neuron = trains.step, trains.neuron
     expected = np.round(monitor.t / monitor.clock.dt).astype(int)
     assert len(step) > 20
     np.testing.assert_array_equal(step, expected)
@@ -151,7 +152,8 @@ def test_spikes_act_in_brian2s_order_in_a_network_that_has_run_before(tmp_path):
     recording = run_both(network, 60 * ms, tmp_path)
     values = recording.states("ranked", "received", 0)[-1]
     np.testing.assert_array_equal(values, np.asarray(states.received).T[300:])
-    step, neuron = recording.spikes("ranked", 0)
+    trains = recording.spikes("ranked", 0)
+    step, neuron = trains.step, trains.neuron
     late = spikes.t > 29.95 * ms
     assert len(step) > 20
     np.testing.assert_array_equal(step + 300, np.round(spikes.t[late] / (0.1 * ms)).astype(int))
@@ -251,7 +253,7 @@ def test_arrays_over_time_and_parameters_by_trial(tmp_path):
     gains = np.array([[2.0, 2.0], [1.0, 3.0], [0.1, 0.1]])
     recording = run_both(network, 60 * ms, tmp_path, trials=3, parameters={"cells.gain": gains})
     assert_spikes(recording, spikes, trial=0)
-    counts = [len(recording.spikes("cells", trial)[0]) for trial in range(3)]
+    counts = [len(recording.spikes("cells", trial).step) for trial in range(3)]
     assert counts[0] != counts[1] > 0
     assert counts[2] == 0
 
@@ -265,7 +267,7 @@ def test_poisson_groups_and_inputs_have_their_rates_and_differ_by_trial(tmp_path
     states = b2.StateMonitor(target, "x", record=True, dt=100 * ms)
     program = evsim.compile([noise, target, drive, spikes, states], trials=4, seed=9, namespace={})
     recording = evsim.open(program.run(1 * second, out=tmp_path).folder)
-    rates = [np.bincount(recording.spikes("noise", trial)[1], minlength=200) for trial in range(4)]
+    rates = recording.spikes("noise").counts()
     assert np.mean(rates, (0,))[:100].mean() == pytest.approx(20, abs=5 * np.sqrt(20 / 400))
     assert np.mean(rates, (0,))[100:].mean() == pytest.approx(60, abs=5 * np.sqrt(60 / 400))
     assert (rates[0] != rates[1]).any()
@@ -323,7 +325,7 @@ def test_the_example_of_the_documentation_runs(root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(compile(code, "scripts.md", "exec"), names)
-    counts = [len(names["recording"].spikes("cells", trial)[0]) for trial in (0, 30, 63)]
+    counts = [len(names["recording"].spikes("cells", trial).step) for trial in (0, 30, 63)]
     assert counts[0] < counts[1] < counts[2]
 
 

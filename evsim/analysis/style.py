@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evsim.errors import Fault, InputError, RunError
+from evsim import optional
+from evsim.errors import RunError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,13 +44,10 @@ def save(contents: Callable[[Figure], None], out: Path) -> None:
     InputError : matplotlib is missing.
     RunError : the file cannot be written.
     """
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError(
-            Fault("Figures need matplotlib", hint="install it: `pip install 'evsim[plot]'`")
-        ) from None
+    optional.require("matplotlib", "Figures need", "plot")
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
     with rc_context(_STYLE):
         figure = Figure(layout="constrained")
         contents(figure)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,16 @@ from evsim.recording import encoding, hdf5
 from evsim.recording.columns import SPLITS, TRIAL_COLUMNS, columns, spikes_path, states_path
 from evsim.recording.folder import manifest_beside, recording_path
 from evsim.recording.info import Info
+from evsim.recording.trains import SpikeTrains
 
 Trials = NDArray[np.void]
 """(trial,), fields of `TRIAL_COLUMNS`."""
+
+Choice = int | Sequence[int] | NDArray[np.integer[Any]] | NDArray[np.bool_] | None
+"""Rows of a table of trials, or a boolean for each."""
+
+PART = 1 << 23
+"""Bytes of spikes that are read at once, unless a trial has more."""
 
 
 def open_run(path: str | Path) -> Run:
@@ -156,49 +163,66 @@ class Run:
         ------
         RecordingError : not recorded, or the file is damaged.
         """
-        if population not in self.layout.spikes:
-            raise self._unknown("spikes of population", population, self.layout.spikes)
-        row = self._row(trial)
+        (row,) = self._rows(population, trial, phase)
         begin, end = self._span(self._step_offset[row], trial, phase)
         return self._read(f"spikes/{population}/count", begin, end).astype(np.int64)
 
     def spikes(
-        self, population: str, trial: int, phase: str | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-        """Return the spikes of a population in one trial.
+        self, population: str, trials: Choice = None, phase: str | None = None
+    ) -> SpikeTrains:
+        """Return the spikes of a population.
 
         Parameters
         ----------
-        trial : row of `trials`; negative ones count from the end.
+        trials : a row of `trials`, several in ascending order, negative ones counted from the end;
+            or a boolean for every row, such as `run.trials["label"] == 3`, which chooses among
+            those that are kept. By default all that are.
         phase : by default all kept phases, one after the other; see `phases`.
-
-        Returns
-        -------
-        step : (spike,), ascending, from 0 at the start of the phase or of the first kept phase;
-            times `layout.dt` it is the time in seconds.
-        neuron : (spike,), C-order index in the population's shape, ascending inside a step.
 
         Raises
         ------
         RecordingError : not recorded, or the file is damaged.
         """
-        count = self.counts(population, trial, phase)
-        row = self._row(trial)
+        rows = self._rows(population, trials, phase)
+        parts = list(self._parts(population, rows, phase))
+        count = np.concatenate([np.zeros(0, np.int64), *(count for _, count, _ in parts)])
+        neuron = np.concatenate([np.zeros(0, np.uint32), *(neuron for *_, neuron in parts)])
         begin, end = self._phase_range(phase)
-        offset = self._read(f"trials/spike_offset/{population}", row, row + 1)[0]
-        data = self._read(spikes_path(self.layout, population), offset[begin], offset[end])
-        size = self.layout.population(population).size
-        with hdf5.reading(self.path):
-            neuron = encoding.decode(data, count, size, self.layout.encoding)
-        return np.repeat(np.arange(len(count)), count), neuron
+        offset = self._step_offset[rows].astype(np.int64)
+        steps = offset[:, end] - offset[:, begin]
+        ends = np.cumsum(steps)
+        total = np.concatenate([np.zeros(1, np.int64), np.cumsum(count)])
+        number = np.arange(len(count)) - np.repeat(ends - steps, steps)
+        return SpikeTrains(
+            population=self.layout.population(population),
+            dt=self.layout.dt,
+            rows=rows,
+            steps=steps,
+            lengths=total[ends] - total[ends - steps],
+            step=np.repeat(number, count),
+            neuron=neuron,
+        )
 
-    def raster(self, population: str, trial: int, phase: str | None = None) -> NDArray[np.bool_]:
-        """Return which neurons spiked in which step, (step, neuron); see `spikes`."""
-        step, neuron = self.spikes(population, trial, phase)
-        steps = len(self.counts(population, trial, phase))
-        raster = np.zeros((steps, self.layout.population(population).size), np.bool_)
-        raster[step, neuron] = True
-        return raster
+    def rates(
+        self, population: str, trials: Choice = None, phase: str | None = None
+    ) -> NDArray[np.float64]:
+        """Return the mean rate of each neuron, (neuron,) Hz, reading a part at a time.
+
+        Parameters
+        ----------
+        trials, phase : as for `spikes`; NaN where none is kept.
+
+        Raises
+        ------
+        RecordingError : not recorded, or the file is damaged.
+        """
+        found = np.zeros(self.layout.population(population).size, np.int64)
+        steps = 0
+        rows = self._rows(population, trials, phase)
+        for _, count, neuron in self._parts(population, rows, phase):
+            found += np.bincount(neuron, minlength=len(found))
+            steps += len(count)
+        return found / (steps * self.layout.dt) if steps else np.full(len(found), np.nan)
 
     def states(
         self,
@@ -295,6 +319,62 @@ class Run:
                 raise ValueError(f"'{path}' has {length} rows, not {stop}")
             return np.asarray(self._file[path][int(begin) : stop])
 
+    def _rows(self, population: str, trials: Choice, phase: str | None) -> NDArray[np.int64]:
+        """Return the rows of `trials` that a choice names, (trial,), of which spikes are kept."""
+        if population not in self.layout.spikes:
+            raise self._unknown("spikes of population", population, self.layout.spikes)
+        first, last = self._phase_range(phase)
+        offset = self._step_offset
+        kept = offset[:, last] > offset[:, first]
+        if trials is None:
+            return np.flatnonzero(kept)
+        chosen = np.asarray(trials)
+        if chosen.dtype == np.bool_:
+            if chosen.shape != kept.shape:
+                number = f"{len(kept)} trials, not {chosen.size}"
+                raise RecordingError(f"A choice of booleans needs one a trial: there are {number}")
+            return np.flatnonzero(kept & chosen)
+        if chosen.size and not np.issubdtype(chosen.dtype, np.integer):
+            raise RecordingError(f"Trials are chosen by whole numbers or booleans, not {trials!r}")
+        rows = np.array([self._row(trial) for trial in np.atleast_1d(chosen).tolist()], np.int64)
+        if (np.diff(rows) <= 0).any():
+            raise RecordingError("Trials are read in their order: choose each once, ascending")
+        for row in rows[~kept[rows]][:1].tolist():
+            self._span(offset[row], row, phase)
+        return rows
+
+    def _parts(
+        self, population: str, rows: NDArray[np.int64], phase: str | None
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]]:
+        """Yield trials that follow each other, with the counts of their steps, and neurons."""
+        first, last = self._phase_range(phase)
+        steps = self._step_offset[rows][:, [first, last]].astype(np.int64)
+        data = self._read_rows(f"trials/spike_offset/{population}", rows)[:, [first, last]]
+        size = self.layout.population(population).size
+        path = spikes_path(self.layout, population)
+        for begin, end in _stretches(rows, data):
+            part = slice(begin, end)
+            count = self._pieces(f"spikes/{population}/count", steps[part]).astype(np.int64)
+            stored = self._pieces(path, data[part])
+            with hdf5.reading(self.path):
+                neuron = encoding.decode(stored, count, size, self.layout.encoding)
+            yield rows[part], count, neuron
+
+    def _pieces(self, path: str, spans: NDArray[np.int64]) -> NDArray[Any]:
+        """Return some rows of a dataset after each other, (first, end) of ascending pieces."""
+        start = int(spans[0, 0])
+        data = self._read(path, start, int(spans[-1, 1]))
+        if (spans[1:, 0] == spans[:-1, 1]).all():
+            return data
+        return np.concatenate([data[begin - start : end - start] for begin, end in spans.tolist()])
+
+    def _read_rows(self, path: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return some rows of a table of offsets, ascending."""
+        if not len(rows):
+            return np.zeros((0, len(self.layout.phases) + 1), np.int64)
+        found: NDArray[np.int64] = self._read(path, rows[0], rows[-1] + 1)[rows - rows[0]]
+        return found.astype(np.int64)
+
     def _total(self, path: str) -> int:
         """Return the sum of a dataset, read in blocks."""
         length, block = self._lengths[path], 1 << 20
@@ -349,3 +429,14 @@ class Run:
     def _unknown(self, noun: str, name: str, known: Collection[str]) -> RecordingError:
         hint = nearest(name, known) if known else "the network file's `record` asks for none"
         return RecordingError(Fault(f"'{self.path}' has no {noun} '{name}'", hint=hint))
+
+
+def _stretches(rows: NDArray[np.int64], spans: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Yield begins and ends of stretches of trials that are worth reading at once."""
+    begin = 0
+    for at in range(1, len(rows)):
+        if rows[at] != rows[at - 1] + 1 or spans[at, 1] - spans[begin, 0] > PART:
+            yield begin, at
+            begin = at
+    if len(rows):
+        yield begin, len(rows)

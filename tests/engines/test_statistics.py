@@ -54,7 +54,8 @@ def intervals(recording, population):
     """
     found, counts = [], []
     for trial in range(TRIALS):
-        step, neuron = recording.spikes(population, trial)
+        trains = recording.spikes(population, trial)
+        step, neuron = trains.step, trains.neuron
         counts.append(len(step))
         for cell in range(8):
             times = step[neuron == cell] * DT
@@ -111,7 +112,7 @@ def test_noise_alone_has_its_variance_and_its_memory(recording):
 def test_trials_and_neurons_are_independent(recording):
     """Counts of a trial's neurons are as uncorrelated as chance allows."""
     counts = np.array([
-        np.bincount(recording.spikes("noisy", t)[1], minlength=8) for t in range(TRIALS)
+        np.bincount(recording.spikes("noisy", t).neuron, minlength=8) for t in range(TRIALS)
     ])  # fmt: skip
     found = np.corrcoef(counts.T)[np.triu_indices(8, 1)]
     assert np.abs(found).max() < 4.5 / np.sqrt(TRIALS)

@@ -59,7 +59,7 @@ def test_a_phase_ends_with_the_first_window_in_which_little_moved(
         np.testing.assert_array_equal(age[:, 0], step + 1)
         _, x = recording.states("cells", "x", 0, "late")
         np.testing.assert_array_equal(x[:, 0], 64 * 0.5 ** np.arange(1, 13))
-        assert len(recording.spikes("cells", 0)[0]) == 3 * (7 + 3)
+        assert len(recording.spikes("cells", 0).step) == 3 * (7 + 3)
         assert recording.trials["residual"][0] == 1024 * (0.5**13 - 0.5**18)
         bias = recording.weights("cells.bias", 1)
         np.testing.assert_allclose(bias, 64 * (0.5**11 + 0.5**12) / 2, rtol=1e-14)

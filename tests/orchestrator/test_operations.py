@@ -23,7 +23,7 @@ def test_metrics_count_synaptic_operations(tmp_path: Path) -> None:
         for row in result.metrics:
             chosen = [n for n, t in enumerate(recording.trials) if t["split"] == row["split"]]
             acs = sum(
-                found["out", back][recording.spikes(name, trial)[1]].sum()
+                found["out", back][recording.spikes(name, trial).neuron].sum()
                 for trial in chosen
                 for name, back in (("hidden", False), ("digit", True))
             )

@@ -109,7 +109,7 @@ def test_only_chosen_neurons_phases_and_trials_are_kept(ramp: tuple[Result, List
 def test_spikes_are_those_of_each_phase(ramp: tuple[Result, Listener]) -> None:
     with evsim.open(ramp[0].folder) as recording:
         for trial in range(4):
-            raster = recording.raster("cells", trial)
+            raster = recording.spikes("cells", trial).raster().toarray()
             assert raster.shape == (22, 4)
             step = np.concatenate([np.arange(15), np.arange(10, 17)])
             expected = (step[:, None] + 1) % np.arange(2, 6) == 0

@@ -45,6 +45,10 @@ def test_documented_python_reads_the_spikes(
     index = known["channel"] * 144 + known["row"] * 12 + known["column"]
     assert (index == free.neuron).all()
     assert known["time"].max() < 0.02
+    assert known["raster"].shape == (40, 10)
+    label = made.label
+    assert len(known["sevens"].rows) == (label == 7)
+    assert np.isnan(known["mean"]).all()
 
     monkeypatch.chdir(folder.path)
     exec(with_h5py, known)

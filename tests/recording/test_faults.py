@@ -33,7 +33,7 @@ def assert_complete(run: Run, trials: int) -> None:
         made = trial(random_for(number), number, layout)
         assert run.trials["sample"][number] == made.sample
         for part in made.phases:
-            neuron = run.spikes("hidden", number, part.name)[1]
+            neuron = run.spikes("hidden", number, part.name).neuron
             assert (neuron == part.spikes["hidden"].neuron).all()
             assert (run.states("hidden", "v", number, part.name)[1] == part.states[0]["v"]).all()
     assert [row["epoch"] for row in run.metrics] == list(range(3, trials + 1, 3))
@@ -140,7 +140,7 @@ def test_blocks_of_the_file_leave_no_trace(tmp_path: Path) -> None:
         for i in range(number):
             made = trial(random_for(i), i, activity=activity)
             expected = np.concatenate([p.spikes["hidden"].neuron for p in made.phases])
-            assert (run.spikes("hidden", i)[1] == expected).all()
+            assert (run.spikes("hidden", i).neuron == expected).all()
 
 
 def test_a_live_recording_shows_its_commits(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_live_recording_shows_its_commits(tmp_path: Path) -> None:
             run.refresh()
             assert len(run.trials) == 2
             made = trial(random_for(1), 1)
-            neuron = run.spikes("digit", 1, "minus")[1]
+            neuron = run.spikes("digit", 1, "minus").neuron
             assert (neuron == made.phases[2].spikes["digit"].neuron).all()
 
 
@@ -263,7 +263,8 @@ def read_all(path: Path) -> list[object]:
         found += [run.trials.tobytes(), run.metrics, run.provenance, run.info().spikes]
         for i in run.recorded.tolist():
             for name in run.layout.spikes:
-                step, neuron = run.spikes(name, i)
+                trains = run.spikes(name, i)
+                step, neuron = trains.step, trains.neuron
                 found += [step.tobytes(), neuron.tobytes()]
             for entry in run.layout.states:
                 for variable in entry.variables:

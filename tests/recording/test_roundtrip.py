@@ -139,7 +139,8 @@ def test_any_spikes_come_back(
                 assert list(run.phases(i)) == [p.name for p in record.phases]
                 for part in record.phases:
                     for name, sent in part.spikes.items():
-                        step, neuron = run.spikes(name, i, part.name)
+                        trains = run.spikes(name, i, part.name)
+                        step, neuron = trains.step, trains.neuron
                         assert (run.counts(name, i, part.name) == sent.count).all()
                         assert (step == np.repeat(np.arange(part.steps), sent.count)).all()
                         assert (neuron == sent.neuron).all()
@@ -184,13 +185,12 @@ def test_a_trial_reads_as_its_phases_one_after_the_other(tmp_path: Path) -> None
         writer.trial(record)
     with open_run(tmp_path) as run:
         assert run.phases(0) == {"free": (0, 20), "minus": (20, 30)}
-        step, neuron = run.spikes("hidden", 0)
+        trains = run.spikes("hidden", 0)
+        step, neuron = trains.step, trains.neuron
         assert len(neuron) == sum(len(p.spikes["hidden"].neuron) for p in record.phases)
-        later, _ = run.spikes("hidden", 0, "minus")
+        later = run.spikes("hidden", 0, "minus").step
         assert (step[-len(later) :] == later + 20).all()
-        assert (
-            run.raster("hidden", 0).sum(0).tolist() == np.bincount(neuron, minlength=400).tolist()
-        )
+        assert trains.counts()[0].tolist() == np.bincount(neuron, minlength=400).tolist()
         assert run.states("hidden", "v", 0)[0].tolist() == [0, 5, 10, 15, 20, 25]
 
 
@@ -223,7 +223,7 @@ def test_a_population_of_many_neurons_keeps_its_last_one(tmp_path: Path) -> None
             with Writer.create(path, layout, {}) as writer:
                 writer.trial(record)
             with open_run(path) as run:
-                assert run.spikes("p", 0)[1].tolist() == [size - 1]
+                assert run.spikes("p", 0).neuron.tolist() == [size - 1]
 
 
 def test_the_file_reads_with_plain_h5py_as_documented(tmp_path: Path) -> None:

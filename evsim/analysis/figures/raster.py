@@ -51,7 +51,8 @@ def _spikes(run: Run, panel: Axes, name: str, trial: int, colour: str) -> None:
 
     size = run.layout.population(name).size
     steps = len(run.counts(name, trial))
-    step, neuron = run.spikes(name, trial)
+    trains = run.spikes(name, trial)
+    step, neuron = trains.step, trains.neuron
     _, scale = time_unit(run, trial)
     width = run.layout.dt * scale
     if size <= TICKS_UP_TO:

@@ -46,6 +46,6 @@ def _smoothed(run: Run, population: str, trial: int) -> NDArray[np.float64]:
     width = sum(end - begin for begin, end in phases.values()) * dt / SMOOTHED
     found = []
     for phase, (begin, end) in phases.items():
-        step, _ = run.spikes(population, trial, phase)
+        step = run.spikes(population, trial, phase).step
         found.append(smoothed_rate(step, size, end - begin, dt, width))
     return np.concatenate(found)

@@ -55,7 +55,8 @@ def _measured(run: Run, population: str, phase: str, trials: list[int]) -> tuple
     lasted = np.array([steps(run, trial, phase) for trial in trials])
     variations, locals_, windows = [], [], []
     for trial, count in zip(trials, lasted.tolist(), strict=True):
-        step, neuron = run.spikes(population, trial, phase)
+        trains = run.spikes(population, trial, phase)
+        step, neuron = trains.step, trains.neuron
         variations.append(mean(spikes.variation(step, neuron, size)))
         locals_.append(mean(spikes.local_variation(step, neuron, size)))
         width = max(1, count // WINDOWS)

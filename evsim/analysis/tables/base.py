@@ -60,11 +60,7 @@ def last_epoch(run: Run, rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def counts(run: Run, population: str, trials: Iterable[int], phase: str) -> NDArray[np.int64]:
     """Return the spikes of each neuron in a phase of every trial, (trial, neuron)."""
-    size = run.layout.population(population).size
-    found = [
-        np.bincount(run.spikes(population, trial, phase)[1], minlength=size) for trial in trials
-    ]
-    return np.array(found, np.int64).reshape(len(found), size)
+    return run.spikes(population, list(trials), phase).counts()
 
 
 def steps(run: Run, trial: int, phase: str) -> int:
