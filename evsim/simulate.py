@@ -28,6 +28,8 @@ from evsim.orchestrator.events import TrialRecord
 from evsim.orchestrator.report import Reporter
 from evsim.orchestrator.samples import Samples
 from evsim.orchestrator.train import Run
+from evsim.recording import space
+from evsim.recording.columns import SPLITS
 from evsim.recording.folder import RunFolder
 from evsim.recording.layout import Layout
 from evsim.recording.provenance import provenance
@@ -72,6 +74,7 @@ def run(
     threads: int | None = None,
     reporter: Reporter | None = None,
     stop: threading.Event | None = None,
+    ignore_space: bool = False,
 ) -> Result:
     """Run a network from the start; write a new run folder under `out`.
 
@@ -81,11 +84,12 @@ def run(
     data_dir : folder with the data set's files; see `evsim.datasets`.
     threads : trials that run at the same time; by default one a core.
     stop : set it to stop the run at the next safe point.
+    ignore_space : begin even where the disk has no room for what the recording is expected to take.
 
     Raises
     ------
     InputError : the network cannot be built, the data not read.
-    RunError : a state is not finite, the disk is full.
+    RunError : a state is not finite, the disk is full or will be.
     Interrupted : `stop` was set; `resume` goes on.
     """
     reporter = reporter or Reporter()
@@ -95,8 +99,13 @@ def run(
     program, chosen = compile_plan(plan, engine, reporter)
     facts = {"engine": chosen, "fingerprint": plan.fingerprint, **provenance()}
     manifest = _manifest(network, facts, data)
-    folder = RunFolder.create(Path(out), network.name, network.source.text, manifest)
     layout = Layout.from_plan(plan, network, learned_shapes(plan))
+    if not ignore_space:
+        sizes = {split: samples.size(split) for split in SPLITS}
+        steps = {name: phase.steps for name, phase in plan.phases.items()}
+        kept = space.amount(network, space.passes(network, steps, sizes))
+        space.check(Path(out), layout, kept, lambda: first_activity(program, samples))
+    folder = RunFolder.create(Path(out), network.name, network.source.text, manifest)
     with folder.lock(), Writer.create(folder.recording, layout, facts) as writer:
         return execute(network, program, samples, folder, writer, reporter, stop, threads)
 
@@ -260,6 +269,24 @@ def compile_plan(plan: Plan, engine: str, reporter: Reporter) -> tuple[Program, 
     program: Program = engines.load(chosen).compile(plan)
     reporter.compiled(time.perf_counter() - begun)
     return program, chosen
+
+
+def first_activity(program: Program, samples: Samples, steps: int = 200) -> dict[str, float]:
+    """Return population -> spikes in a step, over the first steps of the first training sample."""
+    plan = program.plan
+    simulation = program.simulation()
+    program.load(plan.parameters)
+    simulation.begin(samples.inputs("train", 0), learns=False)
+    done = 0
+    for name, phase in plan.phases.items():
+        simulation.enter(name)
+        part = min(phase.steps, steps - done)
+        simulation.advance(part)
+        simulation.leave()
+        done += part
+        if done == steps:
+            break
+    return {name: count / done for name, count in simulation.take_counts().items()}
 
 
 def cores() -> int:
