@@ -62,7 +62,7 @@ class Writer:
         """
         if path.exists():
             raise RecordingError(f"'{path}' exists; recordings are not overwritten")
-        with hdf5.writing(path), _replacing(path) as fresh:
+        with hdf5.writing(path), replacing(path) as fresh:
             hdf5.create(fresh, layout, text.to_text(provenance))
         return cls(path, layout)
 
@@ -92,7 +92,7 @@ class Writer:
             if not closed or any(len(file[name]) > rows for name, rows in position.items()):
                 with hdf5.reading(path):
                     provenance = hdf5.read_text(file, "provenance")
-                with hdf5.writing(path), _replacing(path) as fresh:
+                with hdf5.writing(path), replacing(path) as fresh:
                     hdf5.create(fresh, layout, provenance)
                     with cls(fresh, layout) as writer:
                         writer._copy(file, position)
@@ -257,7 +257,7 @@ class Writer:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """Give a path beside `path`; what is there in the end takes its place if nothing failed."""
     fresh = path.with_name(f".{path.name}.new")
     try:
@@ -268,14 +268,14 @@ def _replacing(path: Path) -> Iterator[Path]:
         raise
 
 
-_SILENT = Spikes(np.zeros(0, np.uint32), np.zeros(0, np.uint32))
+SILENT = Spikes(np.zeros(0, np.uint32), np.zeros(0, np.uint32))
 
 
 def _spikes_of(phase: PhaseRecord | None, population: str) -> Spikes:
     """Return a phase's spikes; no steps where nothing of it is kept, none where it is silent."""
     if phase is None:
-        return _SILENT
-    silent = Spikes(np.zeros(phase.steps, np.uint32), _SILENT.neuron)
+        return SILENT
+    silent = Spikes(np.zeros(phase.steps, np.uint32), SILENT.neuron)
     spikes = phase.spikes.get(population, silent)
     if len(spikes.count) != phase.steps:
         raise ValueError(f"phase '{phase.name}' has {phase.steps} steps, not {len(spikes.count)}")

@@ -223,13 +223,11 @@ def test_mending_on_a_full_disk_keeps_the_recording(tmp_path: Path) -> None:
         "import resource, signal, sys; from pathlib import Path\n"
         f"sys.path.insert(0, {str(ENDLESS.parents[2])!r})\n"
         "from evsim.errors import RunError\n"
-        "from evsim.recording.reader import open_run\n"
-        "from evsim.recording.writer import Writer\n"
+        "from evsim.recording.repair import repair\n"
         f"path = Path({str(path)!r})\n"
-        "run = open_run(path); position = dict(run._lengths); run.close()\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-        "try: Writer.reopen(path, run.layout, position)\n"
+        "try: repair(path)\n"
         "except RunError: sys.exit(3)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
