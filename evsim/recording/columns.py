@@ -83,6 +83,11 @@ def spikes_path(layout: Layout, population: str) -> str:
     return f"spikes/{population}/{'neuron_gap' if layout.encoding == 'compact' else 'neuron'}"
 
 
+def sums_path(population: str) -> str:
+    """Return the path of the checksums of a population's spikes."""
+    return f"trials/spike_crc32/{population}"
+
+
 def states_path(number: int, entry: States, variable: str) -> str:
     """Return the path of a variable in entry `number` of `record.states`."""
     return f"states/{entry.population}/{number}/{variable}"
@@ -96,9 +101,11 @@ def _trials(layout: Layout) -> list[Column]:
     offsets = ["trials/step_offset"]
     offsets += [f"trials/spike_offset/{name}" for name in layout.spikes]
     offsets += [f"trials/state_offset/{number}" for number in range(len(layout.states))]
-    tail = (len(layout.phases) + 1,)
+    tail, sums = (len(layout.phases) + 1,), (len(layout.phases),)
+    found += [Column(path, np.dtype(np.uint64), tail, (TRIAL_ROWS, *tail)) for path in offsets]
     return found + [
-        Column(path, np.dtype(np.uint64), tail, (TRIAL_ROWS, *tail)) for path in offsets
+        Column(sums_path(name), np.dtype(np.uint32), sums, (TRIAL_ROWS, *sums))
+        for name in layout.summed
     ]
 
 

@@ -99,6 +99,7 @@ class Layout:
     states : entries of `record.states`, in their order.
     parameters : parameters whose values are kept.
     phases : all phases in the order they run.
+    sums : whether compact spikes have checksums; recordings of format 1 have none.
     """
 
     dt: float
@@ -109,6 +110,12 @@ class Layout:
     states: tuple[States, ...]
     parameters: tuple[Parameter, ...]
     phases: tuple[Phase, ...]
+    sums: bool = True
+
+    @property
+    def summed(self) -> tuple[str, ...]:
+        """Populations whose spikes have checksums of evsim's own."""
+        return self.spikes if self.sums and self.encoding == "compact" else ()
 
     @classmethod
     def from_plan(
@@ -156,6 +163,7 @@ class Layout:
             states=tuple(_states_from(item) for item in data["states"]),
             parameters=tuple(_with_shape(Parameter, item) for item in data["parameters"]),
             phases=tuple(Phase(**item) for item in data["phases"]),
+            sums=bool(data.get("sums", False)),
         )
 
     def to_json(self) -> str:

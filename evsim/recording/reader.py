@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from evsim.errors import Fault, RecordingError, nearest
 from evsim.recording import encoding, hdf5
-from evsim.recording.columns import SPLITS, TRIAL_COLUMNS, spikes_path, states_path
+from evsim.recording.columns import SPLITS, TRIAL_COLUMNS, spikes_path, states_path, sums_path
 from evsim.recording.committed import Committed
 from evsim.recording.folder import manifest_beside, recording_path
 from evsim.recording.info import Info
@@ -333,14 +333,19 @@ class Run:
         """Yield trials that follow each other, with the counts of their steps, and neurons."""
         first, last = self._phase_range(phase)
         steps = self._step_offset[rows][:, [first, last]].astype(np.int64)
-        data = self._read_rows(f"trials/spike_offset/{population}", rows)[:, [first, last]]
+        offsets = self._read_rows(f"trials/spike_offset/{population}", rows)[:, first : last + 1]
+        data = offsets[:, [0, -1]]
         size = self.layout.population(population).size
-        path = spikes_path(self.layout, population)
+        spikes = spikes_path(self.layout, population)
         for begin, end in _stretches(rows, data):
             part = slice(begin, end)
             count = self._pieces(f"spikes/{population}/count", steps[part]).astype(np.int64)
-            stored = self._pieces(path, data[part])
+            stored = self._pieces(spikes, data[part])
             with hdf5.reading(self.path):
+                if population in self.layout.summed:
+                    path = sums_path(population)
+                    sums = self._data.read(path, rows[begin], rows[end - 1] + 1)[:, first:last]
+                    encoding.check(stored, np.diff(offsets[part], axis=1).ravel(), sums.ravel())
                 neuron = encoding.decode(stored, count, size, self.layout.encoding)
             yield rows[part], count, neuron
 

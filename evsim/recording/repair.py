@@ -16,7 +16,15 @@ from evsim.engines.base import Spikes
 from evsim.errors import RecordingError
 from evsim.orchestrator.events import PhaseRecord, TrialRecord
 from evsim.recording import encoding, hdf5
-from evsim.recording.columns import SPLITS, TRIAL_COLUMNS, TRIAL_ROWS, spikes_path, states_path
+from evsim.recording.columns import (
+    SPLITS,
+    TRIAL_COLUMNS,
+    TRIAL_ROWS,
+    columns,
+    spikes_path,
+    states_path,
+    sums_path,
+)
 from evsim.recording.committed import Committed
 from evsim.recording.folder import RunFolder, recording_path
 from evsim.recording.reader import open_run
@@ -171,12 +179,11 @@ def _weights(data: Committed, row: int) -> dict[str, NDArray[Any]] | None:
 def _trials(data: Committed) -> Iterator[TrialRecord | None]:
     """Yield every trial; None for those that are damaged."""
     layout, rows = data.layout, data.lengths["trials/split"]
-    paths = [*TRIAL_COLUMNS, "step_offset", *(f"spike_offset/{name}" for name in layout.spikes)]
-    paths += [f"state_offset/{number}" for number in range(len(layout.states))]
+    paths = [c.path for c in columns(layout) if c.path.startswith("trials/")]
     for begin in range(0, rows, TRIAL_ROWS):
         end = min(begin + TRIAL_ROWS, rows)
         try:
-            table = {path: data.read(f"trials/{path}", begin, end) for path in paths}
+            table = {path: data.read(path, begin, end) for path in paths}
         except RecordingError:
             yield from [None] * (end - begin)
             continue
@@ -191,12 +198,11 @@ def _trial(data: Committed, row: Mapping[str, Any]) -> TrialRecord:
     """Return a trial, given its row of every table."""
     layout = data.layout
     with hdf5.reading(data.path):
-        values = {name: row[name].item() for name in TRIAL_COLUMNS}
+        values = {name: row[f"trials/{name}"].item() for name in TRIAL_COLUMNS}
         values["split"] = SPLITS[values["split"]]
-        steps = row["step_offset"].astype(np.int64)
-        marks = {name: row[f"spike_offset/{name}"] for name in layout.spikes}
-        sent = {name: _spikes(data, name, steps, found) for name, found in marks.items()}
-        seen = [_states(data, n, row[f"state_offset/{n}"]) for n in range(len(layout.states))]
+        steps = row["trials/step_offset"].astype(np.int64)
+        sent = {name: _spikes(data, name, steps, row) for name in layout.spikes}
+        seen = [_states(data, number, row) for number in range(len(layout.states))]
     phases = []
     for at, phase in enumerate(layout.phases):
         states = {number: found[at] for number, found in enumerate(seen) if found[at]}
@@ -208,11 +214,15 @@ def _trial(data: Committed, row: Mapping[str, Any]) -> TrialRecord:
 
 
 def _spikes(
-    data: Committed, name: str, steps: NDArray[np.int64], marks: NDArray[np.uint64]
+    data: Committed, name: str, steps: NDArray[np.int64], row: Mapping[str, Any]
 ) -> list[Spikes]:
-    """Return the spikes of a trial by phase; `steps` and `marks` say where each begins."""
+    """Return the spikes of a trial by phase; `steps` says where each begins."""
     layout, size = data.layout, data.layout.population(name).size
     path, counts = spikes_path(layout, name), f"spikes/{name}/count"
+    marks = row[f"trials/spike_offset/{name}"].astype(np.int64)
+    if name in layout.summed:
+        sums = row[sums_path(name)]
+        encoding.check(data.read(path, marks[0], marks[-1]), np.diff(marks), sums)
     found = []
     for (begin, end), (first, last) in zip(pairwise(steps), pairwise(marks), strict=True):
         if begin == end:
@@ -224,11 +234,9 @@ def _spikes(
     return found
 
 
-def _states(
-    data: Committed, number: int, marks: NDArray[np.uint64]
-) -> list[dict[str, NDArray[Any]]]:
+def _states(data: Committed, number: int, row: Mapping[str, Any]) -> list[dict[str, NDArray[Any]]]:
     """Return the samples of an entry of `record.states` by phase; empty where none are kept."""
-    entry = data.layout.states[number]
+    entry, marks = data.layout.states[number], row[f"trials/state_offset/{number}"]
     paths = {v.name: states_path(number, entry, v.name) for v in entry.variables}
     return [
         {name: data.read(path, begin, end) for name, path in paths.items()} if end > begin else {}

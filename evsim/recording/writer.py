@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from evsim.errors import RecordingError, RunError
 from evsim.orchestrator.events import PhaseRecord, TrialRecord
 from evsim.recording import encoding, hdf5, text
 from evsim.recording.buffer import Buffer
-from evsim.recording.columns import SPLITS, columns, spikes_path, states_path
+from evsim.recording.columns import SPLITS, columns, spikes_path, states_path, sums_path
 from evsim.recording.layout import Layout
 
 
@@ -77,6 +78,7 @@ class Writer:
         """
         file, found, closed = hdf5.open_for_reading(path)
         with file:
+            layout = replace(layout, sums=found.sums)
             if found != layout or position.keys() != {c.path for c in columns(layout)}:
                 raise RecordingError(
                     f"Recording '{path}' holds other populations, states or phases than this "
@@ -219,6 +221,8 @@ class Writer:
             data, offsets = encoding.encode_gaps(neuron, count, size, offsets)
         path = spikes_path(self.layout, name)
         self._append(f"trials/spike_offset/{name}", self._buffers[path].end + offsets)
+        if name in self.layout.summed:
+            self._append(sums_path(name), encoding.sums(data, offsets))
         self._append(path, data)
         self._append(f"spikes/{name}/count", count)
 

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 
 from evsim.errors import RecordingError, RunError
+from evsim.recording.layout import Layout
 from evsim.recording.reader import Run, open_run
 from evsim.recording.writer import Writer
 from tests.recording.helpers import LAYOUT, PLAIN, contents, parameters, trial, with_encoding
@@ -243,15 +243,23 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
         Writer.create(tmp_path / "missing" / "recording.h5", LAYOUT, {})
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    path = tmp_path_factory.mktemp("good") / "recording.h5"
-    with Writer.create(path, PLAIN, {"name": "good"}) as writer:
+def write_few(path: Path, layout: Layout) -> Path:
+    with Writer.create(path, layout, {"name": "good"}) as writer:
         writer.weights(0, parameters(random_for(0)))
         for i in range(4):
-            writer.trial(trial(random_for(i), i, PLAIN))
+            writer.trial(trial(random_for(i), i, layout))
         writer.metrics({"epoch": 0})
-    yield path
+    return path
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_few(tmp_path_factory.mktemp("plain") / "recording.h5", PLAIN)
+
+
+@pytest.fixture(scope="module")
+def compact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_few(tmp_path_factory.mktemp("compact") / "recording.h5", LAYOUT)
 
 
 def read_all(path: Path) -> list[object]:
@@ -279,7 +287,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("which", ["good", "killed"])
+@pytest.mark.parametrize("which", ["plain", "compact", "killed"])
 def test_damage_is_reported_or_harmless(
     which: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -304,8 +312,8 @@ def test_damage_is_reported_or_harmless(
     assert reported > 12
 
 
-def test_a_truncated_recording_is_reported(good: Path, tmp_path: Path) -> None:
-    data = good.read_bytes()
+def test_a_truncated_recording_is_reported(plain: Path, tmp_path: Path) -> None:
+    data = plain.read_bytes()
     path = tmp_path / "recording.h5"
     for length in [0, 7, 100, *random_for(1).integers(0, len(data) - 1, 20).tolist()]:
         path.write_bytes(data[:length])

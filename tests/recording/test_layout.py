@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,9 @@ from tests.recording.helpers import LAYOUT
 
 def test_json_gives_the_same_layout() -> None:
     assert Layout.from_json(LAYOUT.to_json()) == LAYOUT
+    before_sums = json.loads(LAYOUT.to_json())
+    del before_sums["sums"]
+    assert Layout.from_json(json.dumps(before_sums)) == replace(LAYOUT, sums=False)
     bare = replace(LAYOUT, spikes=(), states=(), parameters=())
     assert Layout.from_json(bare.to_json()) == bare
 

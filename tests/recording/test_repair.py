@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from evsim.errors import RecordingError
+from evsim.recording.columns import spikes_path
 from evsim.recording.layout import Layout
 from evsim.recording.reader import open_run
 from evsim.recording.repair import Health, check, repair
@@ -67,9 +68,10 @@ def test_a_killed_recording_is_closed(tmp_path: Path, encoding: str) -> None:
     assert check(path).closed and [item.name for item in tmp_path.iterdir()] == [path.name]
 
 
-def test_what_is_damaged_is_left_out_and_all_else_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", [LAYOUT, PLAIN], ids=["compact", "plain"])
+def test_what_is_damaged_is_left_out_and_all_else_kept(tmp_path: Path, layout: Layout) -> None:
     path, expected = tmp_path / "recording.h5", tmp_path / "expected.h5"
-    write(path, PLAIN)
+    write(path, layout)
     whole = path.read_bytes()
     damage(path, "weights/out", 1)
     health = check(path)
@@ -82,10 +84,10 @@ def test_what_is_damaged_is_left_out_and_all_else_kept(tmp_path: Path) -> None:
         assert (run.weights("out", 2) == parameters(np.random.default_rng(2))["out"]).all()
         assert len(run.trials) == 40
     path.write_bytes(whole)
-    damage(path, "spikes/hidden/neuron", 0)
+    damage(path, spikes_path(layout, "hidden"), 0)
     health = repair(path)
     assert 0 < len(health.lost) < 40 and not health.whole and not health.lost_weights
-    write(expected, PLAIN, health.lost)
+    write(expected, layout, health.lost)
     assert contents(path) == contents(expected)
     assert (tmp_path / "recording.damaged-2.h5").exists()
     assert check(path).whole
