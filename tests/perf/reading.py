@@ -101,4 +101,5 @@ def main() -> None:
                 print(f"  {title:<18} {seconds * 1e3:8.0f} ms, peak memory {memory:.0f} MB")
 
 
-main()
+if __name__ == "__main__":
+    main()
