@@ -254,6 +254,13 @@ class Run:
             states_path(number, kept, variable), begin, end
         )
 
+    def sampled_phases(self, trial: int, entry: int) -> tuple[str, ...]:
+        """Return the phases of a trial of which an entry of `layout.states` kept samples."""
+        row = self._row(trial)
+        offset = self._read(f"trials/state_offset/{entry}", row, row + 1)[0]
+        kept = (offset[1:] > offset[:-1]).tolist()
+        return tuple(p.name for p, some in zip(self.layout.phases, kept, strict=True) if some)
+
     def weights(self, parameter: str, epoch: int = -1) -> NDArray[np.floating[Any]]:
         """Return a parameter as it was after `epoch` epochs, in its shape; -1 is the last kept.
 
