@@ -36,8 +36,8 @@ def trains(
     run: Run, population: str, trial: int, phase: str | None, neurons: NDArray[np.int64]
 ) -> list[NDArray[np.int64]]:
     """Return the steps in which each of some neurons spiked, ascending, see `Run.spikes`."""
-    step, neuron = run.spikes(population, trial, phase)
-    order = np.argsort(neuron, kind="stable")
-    step, neuron = step[order], neuron[order]
+    found = run.spikes(population, trial, phase)
+    order = np.argsort(found.neuron, kind="stable")
+    step, neuron = found.step[order], found.neuron[order]
     begins, ends = (np.searchsorted(neuron, neurons, side) for side in ("left", "right"))
     return [step[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]

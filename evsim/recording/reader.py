@@ -257,7 +257,7 @@ class Run:
     def sampled_phases(self, trial: int, entry: int) -> tuple[str, ...]:
         """Return the phases of a trial of which an entry of `layout.states` kept samples."""
         row = self._row(trial)
-        offset = self._read(f"trials/state_offset/{entry}", row, row + 1)[0]
+        offset = self._data.read(f"trials/state_offset/{entry}", row, row + 1)[0]
         kept = (offset[1:] > offset[:-1]).tolist()
         return tuple(p.name for p, some in zip(self.layout.phases, kept, strict=True) if some)
 
