@@ -7,11 +7,10 @@ from pathlib import Path
 from evsim import datasets
 from evsim.datasets import SplitData
 from evsim.errors import DataError, Fault, InputError, SpecError
-from evsim.projections.base import Geometry
 from evsim.recording.folder import NETWORK, manifest_beside
 from evsim.recording.reader import Run
 from evsim.spec.parse import parse
-from evsim.spec.schema import Network, Projection
+from evsim.spec.schema import Network
 
 
 class Unmeasured(InputError):
@@ -53,16 +52,8 @@ def open_data(run: Run, network: Network) -> SplitData | None:
         return None
     noted, file = manifest.get("data_dir"), manifest.get("file")
     folder = Path(noted) if isinstance(noted, str) and Path(noted).is_dir() else None
-    for entry in datasets.listing(folder):
-        if (entry.name, entry.subset, entry.place) == (data.name, data.subset, "not downloaded"):
-            hint = f"`evsim data get {data.name}` downloads it; or name its folder with EVSIM_DATA"
-            raise DataError(Fault(f"The data set '{data.name}' is not here.", hint=hint))
+    if not datasets.is_here(data, folder):
+        hint = f"`evsim data get {data.name}` downloads it; or name its folder with EVSIM_DATA"
+        raise DataError(Fault(f"The data set '{data.name}' is not here.", hint=hint))
     beside = (Path(file) if isinstance(file, str) else run.path).parent
     return datasets.open_dataset(data, folder, beside)
-
-
-def geometry_of(network: Network, projection: Projection) -> Geometry:
-    """Return how a projection connects its populations."""
-    from evsim.build.projections import infer_geometry  # imports Brian2
-
-    return infer_geometry(network, projection)

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.analysis.network import Unmeasured, geometry_of
+from evsim.analysis.network import Unmeasured
 from evsim.analysis.sampling import evenly, trains
 from evsim.errors import Fault
 from evsim.projections.base import Synapses
 from evsim.recording.reader import Run
 from evsim.spec.schema import Network, Projection
+from evsim.spec.wiring import infer_geometry
 
 REACH = 0.1
 """Longest lag of a pair, s."""
@@ -70,7 +71,7 @@ def pairings(run: Run, network: Network, projection: Projection) -> Pairings:
         hint = "ask for `record: {spikes: {populations: all}}` in the network file"
         raise lacks(projection, f"the spikes of {' and '.join(silent)} are not kept", hint)
     _check_phases(network, projection)
-    geometry = geometry_of(network, projection)
+    geometry = infer_geometry(network, projection)
     if geometry.synapse_count > LISTED:
         raise lacks(projection, f"its {geometry.synapse_count:,} synapses are too many")
     synapses = geometry.synapses()

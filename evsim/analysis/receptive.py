@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.analysis.network import geometry_of, network_of
+from evsim.analysis.network import network_of
 from evsim.analysis.sampling import evenly
 from evsim.analysis.stimuli import Stimuli, stimuli
 from evsim.analysis.tables.base import counts, last_epoch, steps
 from evsim.recording.reader import Run
 from evsim.spec.schema import Network
+from evsim.spec.wiring import infer_geometry
 
 TRIALS, NEURONS = 500, 200
 """Trials and neurons that are measured at most."""
@@ -173,7 +174,7 @@ def _weights(
         ends = (projection.from_.partition(".")[0], projection.to.partition(".")[0])
         if ends != (shown.population, population) or projection.name not in kept:
             continue
-        geometry = geometry_of(network, projection)
+        geometry = infer_geometry(network, projection)
         if not len(run.weight_epochs) or geometry.synapse_count > SYNAPSES:
             continue
         synapses = geometry.synapses()

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim.analysis.network import open_data
-from evsim.datasets import Augmentation, Change, SplitData, read_field, unchanged
+from evsim.datasets import Change, SplitData, augmented, read_field, unchanged
 from evsim.errors import DataError
 from evsim.recording.reader import Run
 from evsim.spec.schema import Network
-from evsim.streams import generator
 
 Shape = tuple[int, ...]
 
@@ -94,19 +93,7 @@ def _values(
     if population.spikes is not None:
         _, neuron = data.spikes(split, sample, text.strip(), size, network.dt, period=0)
         return np.bincount(neuron, minlength=size).astype(np.float64)
-    change = _change(network, sample, int(row["epoch"])) if split == "train" else unchanged
+    change: Change = unchanged
+    if network.data is not None and split == "train":
+        change = augmented(network.data, network.seed, split, sample, int(row["epoch"]))
     return data.values(split, sample, text, size, np.float64, change)
-
-
-def _change(network: Network, sample: int, epoch: int) -> Change:
-    """Return how a training image was changed; see `evsim.orchestrator.samples`."""
-    augment = network.data.augment if network.data else {}
-
-    def change(field: str, image: NDArray[Any]) -> NDArray[Any]:
-        if field not in augment:
-            return image
-        how = Augmentation(augment[field].shift, augment[field].flip == "horizontal")
-        draw = generator(network.seed, "augment", field, "train", epoch, sample)
-        return how.apply(image, draw)
-
-    return change
