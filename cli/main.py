@@ -24,6 +24,7 @@ from . import (
     gradcheck,
     info,
     plot,
+    report,
     resume,
     run,
     schema,
@@ -51,6 +52,7 @@ COMMANDS = (
     info,
     plot,
     analyze,
+    report,
     bench,
 )
 for command in COMMANDS:

@@ -1,0 +1,115 @@
+"""Pictures of a run's samples, where its data set can be opened again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evsim import datasets
+from evsim.analysis.report.subject import Subject
+from evsim.errors import InputError
+from evsim.recording.reader import Trials
+from evsim.spec.schema import Data, Network
+
+SMALLEST = 4
+"""Rows and columns that a field has at least to count as a picture."""
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """Why there are no pictures."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Images:
+    """Pictures of samples: `values` are (sample, row, column) or (sample, row, column, 3)."""
+
+    field: str
+    values: NDArray[np.float64]
+
+    def of(self, rows: NDArray[np.integer]) -> NDArray[np.uint8]:
+        """Return pictures from black to white, by the least and the largest value of all."""
+        low, high = float(self.values.min()), float(self.values.max())
+        scaled = (self.values[rows] - low) / ((high - low) or 1.0)
+        bytes_: NDArray[np.uint8] = (255 * scaled).round().astype(np.uint8)
+        return bytes_
+
+
+def images(subject: Subject, split: str, trials: Trials) -> Images | Lacking:
+    """Return a picture of each trial's sample, or why there is none."""
+    network = subject.network
+    if network is None:
+        return Lacking(subject.fault)
+    if network.data is None or network.readout is None:
+        return Lacking("the network file names no data set.")
+    noted = subject.manifest.get("data_dir")
+    folder = Path(noted) if isinstance(noted, str) and Path(noted).is_dir() else None
+    beside = Path(str(subject.manifest.get("file", subject.run.path))).parent
+    try:
+        if not _is_here(network.data, folder):
+            return Lacking(f"the files of data set '{network.data.name}' are not on this machine.")
+        found = datasets.open_dataset(network.data, folder, beside)
+        return _pictures(found, network, split, trials)
+    except InputError as error:
+        return Lacking(str(error).splitlines()[0])
+
+
+def _is_here(data: Data, folder: Path | None) -> bool:
+    """Return whether a data set can be opened without downloading it."""
+    places = {(entry.name, entry.subset): entry.place for entry in datasets.listing(folder)}
+    place = places.get((data.name, data.subset))
+    return place is None or data.subset == "embedded" or Path(place).is_dir()
+
+
+def _pictures(
+    found: datasets.SplitData, network: Network, split: str, trials: Trials
+) -> Images | Lacking:
+    assert network.readout is not None
+    samples = trials["sample"]
+    if samples.max() >= found.size(split):
+        return Lacking("the data set has fewer samples than when the run was made.")
+    if (found.field(split, network.readout.label)[samples] != trials["label"]).any():
+        return Lacking("the data set is not what it was when the run was made.")
+    for field, shape in _fields(network):
+        try:
+            every = [found.sample(split, int(sample), field, np.float64) for sample in samples]
+        except InputError:  # a field of spikes
+            continue
+        values = _as_pictures(np.array(every), shape)
+        if values is not None:
+            return Images(field, values)
+    return Lacking("no field of the data set is a picture.")
+
+
+def _fields(network: Network) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Return fields whose values drive a population, and the population's shape."""
+    assert network.data is not None
+    for target, text in network.data.fields.items():
+        population = network.populations.get(target.partition(".")[0])
+        for field in datasets.read_field(text).numbers:
+            yield field, population.shape if population else ()
+
+
+def _as_pictures(values: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64] | None:
+    """Return samples as grey or coloured pictures, None where they are neither.
+
+    Parameters
+    ----------
+    values : (sample, ...), with rows and columns last, or with 3 colours before or after them.
+    shape : of the population that they drive, which flat samples take.
+    """
+    if values.ndim == 2 and values[0].size == np.prod(shape):
+        values = values.reshape(len(values), *shape)
+    if values.ndim == 4 and values.shape[1] in (1, 3):
+        values = np.moveaxis(values, 1, -1)
+    if values.ndim == 4 and values.shape[-1] == 1:
+        values = values[..., 0]
+    large = values.ndim >= 3 and min(values.shape[1:3]) >= SMALLEST
+    coloured = values.ndim == 4 and values.shape[-1] == 3
+    return values if large and (values.ndim == 3 or coloured) else None
