@@ -25,6 +25,7 @@ from . import (
     info,
     plot,
     repair,
+    report,
     resume,
     run,
     schema,
@@ -53,6 +54,7 @@ COMMANDS = (
     info,
     plot,
     analyze,
+    report,
     bench,
 )
 for command in COMMANDS:

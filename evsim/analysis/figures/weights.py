@@ -23,7 +23,7 @@ def draw(run: Run, figure: Figure, trial: int | None) -> None:
     names = [parameter.name for parameter in run.layout.parameters]
     if not names or not len(run.weight_epochs):
         raise lacking(run, "weights", "ask for `record: {weights: {}}`")
-    images = {name: _kernels(run, name) for name in names}
+    images = {name: kernels(run, name) for name in names}
     number = len(names) + sum(image is not None for image in images.values())
     across = min(number, ACROSS)
     rows = -(-number // across)
@@ -38,7 +38,7 @@ def draw(run: Run, figure: Figure, trial: int | None) -> None:
         panel.set_axis_off()
 
 
-def _kernels(run: Run, name: str) -> NDArray[np.floating[Any]] | None:
+def kernels(run: Run, name: str) -> NDArray[np.floating[Any]] | None:
     """Return the last weights as pictures, (picture, row, column); None where they are none."""
     weights = run.weights(name)
     if weights.ndim == 4:
