@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
@@ -109,11 +110,15 @@ def movement(
 
 
 def typical_trials(run: Run, sampled: bool = False) -> list[int]:
-    """Return the trials of the last epoch that kept the most phases, of spikes or of states."""
+    """Return the trials of the last epoch that kept the most phases, of spikes or of states.
+
+    Where phases end early, those of the commonest lengths.
+    """
     rows = run.sampled if sampled else run.recorded
     if not len(rows):
         return []
     rows = rows[run.trials["epoch"][rows] == run.trials["epoch"][rows].max()]
-    kept = [tuple(run.phases(row)) for row in rows.tolist()]
-    most = max(kept, key=len)
+    kept = [tuple(run.phases(row).items()) for row in rows.tolist()]
+    times = Counter(kept)
+    most = max(kept, key=lambda phases: (len(phases), times[phases]))
     return [row for row, phases in zip(rows.tolist(), kept, strict=True) if phases == most]

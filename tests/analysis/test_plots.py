@@ -12,7 +12,9 @@ import pytest
 from matplotlib.image import imread
 
 from evsim import registry
+from evsim.analysis.convergence import typical_trials
 from evsim.analysis.plots import FIGURES, plot
+from evsim.engines.base import Spikes
 from evsim.errors import InputError, RecordingError, RunError
 from evsim.recording.layout import Layout, Parameter
 from evsim.recording.reader import Run, open_run
@@ -127,3 +129,23 @@ def test_missing_matplotlib_says_what_to_install(
 def test_a_place_that_cannot_be_written_is_an_error(run: Run, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="Cannot write to"):
         plot(run, "accuracy", tmp_path / "missing" / "out.png")
+
+
+def test_trials_that_end_at_different_steps_are_drawn(tmp_path: Path) -> None:
+    """As `protocol.settle.early` leaves them: those of the commonest length."""
+    random, path = np.random.default_rng(1), tmp_path / "recording.h5"
+    with Writer.create(path, PLAIN, {}) as writer:
+        for i, kept in enumerate((20, 12, 12)):
+            made = trial(random, i, PLAIN, ("free",))
+            (free,) = made.phases
+            spikes = {
+                name: Spikes(sent.count[:kept], sent.neuron[: sent.count[:kept].sum()])
+                for name, sent in free.spikes.items()
+            }
+            short = replace(free, steps=kept, spikes=spikes, states={})
+            writer.trial(replace(made, phases=(short,)))
+    with open_run(path) as run:
+        assert typical_trials(run) == [1, 2]
+        for what in ("rates", "raster"):
+            plot(run, what, tmp_path / f"{what}.png")
+            assert_drawn(tmp_path / f"{what}.png")

@@ -97,9 +97,7 @@ def _movement(run: Run, trials: list[int]) -> Chart:
     ]
     drawn = []
     for colour, (population, name) in enumerate(dict.fromkeys(variables)):
-        # Where a phase ended early, its last sample and the next phase's first share a step.
-        with np.errstate(invalid="ignore", divide="ignore"):
-            step, moved = movement(run, population, name, trials)
+        step, moved = movement(run, population, name, trials)
         time = _short(step * run.layout.dt * scale)
         values = numbers(moved.tolist(), positive=True)
         drawn.append(Line(f"{population}.{name}", time, values, colour))
