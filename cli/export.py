@@ -42,7 +42,6 @@ def command(
     print(f"trials      {found.trials:,}")
     print(f"spikes of   {', '.join(found.populations) or '-'}")
     print(f"states      {', '.join(found.signals) or '-'}")
-    for name in found.left_out:
-        print(f"left out    {name}")
+    print(f"left out    {'; '.join(found.left_out) or '-'}")
     if live:
         print("note: the run goes on, or was killed; this is what it had saved so far")

@@ -81,7 +81,8 @@ def export(
     with placed(path, folder) as fresh:
         if folder:
             (fresh / METADATA).write_text(text.to_text(about), "utf-8")
-            (fresh / NETWORK).write_text(session.network, "utf-8")
+            if session.network:
+                (fresh / NETWORK).write_text(session.network, "utf-8")
         chosen.write(session, fresh, about)
     signals = tuple(signal.name for signal in session.signals)
     return Exported(path, len(session.rows), session.populations, signals, tuple(left_out))
@@ -93,7 +94,9 @@ def _left_out(session: Session) -> list[str]:
     found = ["weights"] if len(run.weight_epochs) else []
     found += ["metrics"] if run.metrics else []
     others = len(run.trials) - len(session.rows)
-    return [*found, f"{others} other trials"] if others else found
+    return (
+        [*found, f"{others:,} trials, not chosen or without spikes and states"] if others else found
+    )
 
 
 def _facts(session: Session, left_out: list[str]) -> dict[str, Any]:
@@ -120,8 +123,8 @@ def _facts(session: Session, left_out: list[str]) -> dict[str, Any]:
             signal.name: {
                 "population": signal.kept.population,
                 "variable": signal.variable.name,
-                "neurons": signal.neurons.tolist(),
-                "unit": signal.variable.unit,
+                "neurons": "all" if signal.kept.neurons is None else list(signal.kept.neurons),
+                "unit": signal.unit,
                 "every": signal.kept.every,
                 "when": signal.kept.when,
             }

@@ -173,7 +173,7 @@ def _layout(
         encoding="compact",
         states=(),
         parameters=(),
-        phases=tuple(Phase(name, steps) for name, steps in longest.items()),
+        phases=tuple(Phase(name, steps) for name, steps in longest.items() if steps),
     )
 
 

@@ -11,7 +11,7 @@ from evsim.exchange.grid import Grid, on_grid
 from evsim.exchange.placing import placed
 from evsim.exchange.session import Progress, silent
 from evsim.recording import text
-from evsim.recording.folder import MANIFEST, RECORDING
+from evsim.recording.folder import MANIFEST, METRICS, RECORDING
 from evsim.recording.provenance import provenance
 from evsim.recording.writer import Writer
 from evsim.spikefiles import SpikeFile, SpikeFileError, read
@@ -76,6 +76,7 @@ def import_spikes(
         spikes = _write(fresh / RECORDING, grid, facts, progress)
         manifest = text.to_text({"name": name, "status": "imported", **facts})
         (fresh / MANIFEST).write_text(manifest, "utf-8")
+        (fresh / METRICS).touch()
     names = tuple(population.name for population in grid.layout.populations)
     return Imported(path, len(grid.phases), spikes, names, tuple(_notes(grid, spikes)))
 

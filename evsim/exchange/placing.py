@@ -23,7 +23,7 @@ def placed(path: Path, folder: bool) -> Iterator[Path]:
     ------
     RunError : it cannot be written.
     """
-    fresh, old = (path.with_name(f".{path.name}.{end}") for end in ("new", "old"))
+    fresh, old = (path.with_name(f".{path.stem}.{end}{path.suffix}") for end in ("new", "old"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove(fresh)

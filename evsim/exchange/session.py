@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from evsim import units
 from evsim.errors import Fault, InputError, RecordingError
 from evsim.recording.columns import SPLITS, TRIAL_COLUMNS
 from evsim.recording.folder import NETWORK
@@ -48,6 +49,14 @@ class Signal:
     neurons: NDArray[np.int64]
 
     @property
+    def unit(self) -> str:
+        """Unit of its values, such as `volt`, or 1."""
+        try:
+            return units.describe(units.dimensions(self.variable.unit))
+        except units.UnitError:
+            return self.variable.unit
+
+    @property
     def description(self) -> str:
         """What it shows, for people."""
         every = "step" if self.kept.every == 1 else f"{self.kept.every} steps from a phase's start"
@@ -76,13 +85,7 @@ class Session:
         steps, length = run.kept_steps, _lengths(run)
         self.rows = np.flatnonzero(chosen(run, trials) & (length.sum(axis=1) > 0))
         if not len(self.rows):
-            of = f"trials '{trials}' of " if trials else ""
-            hint = "ask for `record: {spikes: {}}` in the network file"
-            if (length.sum(axis=1) > 0).any():
-                hint = "`evsim info` says of how many trials spikes are kept"
-            raise RecordingError(
-                Fault(f"Neither spikes nor states of {of}'{run.path}' are kept", hint=hint)
-            )
+            raise _nothing(run, trials, bool(length.any()))
         self.length = length[self.rows]
         self.spiking = steps[self.rows] > 0
         ends = np.cumsum(self.length).reshape(self.length.shape)
@@ -209,16 +212,28 @@ def chosen(run: Run, text: str | None) -> NDArray[np.bool_]:
         first, dash, last = part.strip().partition("-")
         if first in SPLITS and not dash:
             found |= run.trials["split"] == first
-        elif first.isdecimal() and (last.isdecimal() if dash else True):
-            end = int(last or first)
-            if not int(first) <= end < number:
-                message = f"'{part}' is not among the trials, 0 to {number - 1}, of '{run.path}'"
-                raise InputError(Fault(message))
-            found[int(first) : end + 1] = True
-        else:
+            continue
+        rows = [first, last] if dash else [first, first]
+        begin, end = (int(row) if row.isdecimal() else -1 for row in rows)
+        if not 0 <= begin <= end:
             hint = "write rows of the table of trials, `7` or `0-99,200`, or a split, `test`"
             raise InputError(Fault(f"'{part}' names no trials", hint=hint))
+        if end >= number:
+            raise InputError(f"No trial {end}; '{run.path}' has {number}, counted from 0")
+        found[begin : end + 1] = True
     return found
+
+
+def _nothing(run: Run, trials: str | None, kept: bool) -> RecordingError:
+    """Return what to say where there is nothing to export; `kept`: of other trials there is."""
+    if not len(run.trials):
+        return RecordingError(f"'{run.path}' holds no trial so far")
+    of = f"trials '{trials}' of " if trials else ""
+    hint = "the network file's `record: {spikes: {}}` asks for spikes"
+    message = f"Neither spikes nor states of {of}'{run.path}' are kept"
+    return RecordingError(
+        Fault(message, hint="`--trials` left out takes all that are" if kept else hint)
+    )
 
 
 def _lengths(run: Run) -> NDArray[np.int64]:

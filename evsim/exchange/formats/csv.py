@@ -38,7 +38,7 @@ def write(session: Session, path: Path, facts: Mapping[str, Any]) -> None:
     _write(path / SPIKES, columns, _spikes(session))
     for signal in session.signals:
         head = ["trial", "step", "time", *(map(str, signal.neurons.tolist()) or ["all"])]
-        name = f"{signal.name.replace('.', '_')}.csv"
+        name = f"{signal.name}.csv"
         _write(path / name, head, _samples(session, signal))
 
 

@@ -76,7 +76,7 @@ def _segments(neo: Any, session: Session) -> list[Any]:
                 neo.Epoch(
                     times=start - start[0],
                     durations=phases["stop_time"][here] - start,
-                    labels=phases["phase"][here],
+                    labels=phases["phase"][here].astype(object),  # Else MATLAB pads them.
                     units="s",
                     name="phases",
                 )
@@ -96,9 +96,8 @@ def _add(
     """Add the samples of a trial to its segment; where they are all as far apart, as a signal."""
     from quantities import Quantity
 
-    unit = signal.variable.unit
     notes = {
-        "units": "dimensionless" if unit == "1" else unit,
+        "units": "dimensionless" if signal.unit == "1" else signal.unit,
         "name": signal.name,
         "description": signal.description,
         "population": signal.kept.population,

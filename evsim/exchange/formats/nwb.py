@@ -7,6 +7,7 @@ file, so a recording is gone through once to count them and once for every `BLOC
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -62,6 +63,7 @@ def write(session: Session, path: Path, facts: Mapping[str, Any]) -> None:
     file = pynwb.NWBFile(
         session_description=f"Simulation of the network '{facts['name']}' with evsim",
         identifier=str(uuid4()),
+        experiment_description="Spikes and states of a simulated network; there is no subject",
         session_start_time=datetime.fromisoformat(facts["started"]),
         notes=json.dumps(facts),
         source_script=session.network or None,
@@ -76,7 +78,10 @@ def write(session: Session, path: Path, facts: Mapping[str, Any]) -> None:
     series = [(signal, _series(session, signal)) for signal in session.signals]
     for _, one in series:
         file.add_acquisition(one)
-    with pynwb.NWBHDF5IO(str(path), "w") as target:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # On names that do not end in .nwb.
+        target = pynwb.NWBHDF5IO(str(path), "w")
+    with target:
         target.write(file)
         _fill(times, (block for name in counts for block in _sorted(session, name, counts[name])))
         for signal, one in series:
@@ -95,7 +100,7 @@ def _reserved(shape: tuple[int, ...], dtype: Any) -> Any:
 def _fill(place: Any, blocks: Iterator[NDArray[Any]]) -> None:
     """Write values after each other into a place that was reserved for them."""
     begin = 0
-    for block in blocks:
+    for block in (block for block in blocks if len(block)):
         place.dataset[begin : begin + len(block)] = block
         begin += len(block)
 
@@ -217,6 +222,6 @@ def _series(session: Session, signal: Signal) -> Any:
         name=signal.name,
         description=signal.description,
         data=_reserved((len(steps), signal.variable.width), signal.variable.dtype),
-        unit=signal.variable.unit if signal.variable.unit != "1" else "n.a.",
+        unit="n.a." if signal.unit == "1" else signal.unit,
         **clock,
     )

@@ -53,7 +53,7 @@ def write(session: Session, path: Path, facts: Mapping[str, Any]) -> None:
     for signal in session.signals:
         grid = _grid(session, signal)
         if grid is not None:
-            with _create(path / f"{signal.name.replace('.', '_')}.h5") as file:
+            with _create(path / f"{signal.name}.h5") as file:
                 _report(
                     session, signal, *grid, file.create_group(f"report/{signal.kept.population}")
                 )
@@ -119,7 +119,7 @@ def _report(
     data = group.create_dataset(
         "data", shape, np.float32, chunks=(min(rows, shape[0]), width), fillvalue=np.nan
     )
-    data.attrs["units"] = signal.variable.unit
+    data.attrs["units"] = signal.unit
     for trial, steps, values in session.samples(signal):
         row = (session.begin[trial, 0] + steps - first) // every
         for begin, stop in _runs(row):
