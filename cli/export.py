@@ -32,7 +32,7 @@ def command(
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
 ) -> None:
     """Write spikes, states and trials of a recording for other tools; print the path."""
-    from evsim.exchange import export
+    from evsim.exchange.exporting import export
     from evsim.recording.reader import open_run
 
     with open_run(run) as recording, console.progress() as progress:

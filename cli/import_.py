@@ -43,7 +43,7 @@ def command(
     ] = None,
 ) -> None:
     """Make a recording of spikes that other tools wrote, for analyze, plot and export."""
-    from evsim.exchange import import_spikes
+    from evsim.exchange.importing import import_spikes
 
     step = None if dt is None else _seconds(dt)
     with console.progress() as progress:

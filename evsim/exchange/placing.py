@@ -6,7 +6,10 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
+
+import h5py
 
 from evsim.errors import RunError
 
@@ -40,6 +43,58 @@ def placed(path: Path, folder: bool) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             _remove(fresh)
+
+
+@contextmanager
+def new_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Make an HDF5 file.
+
+    HDF5 does not survive a write that fails: it keeps what it could not write, tries again when it
+    closes, and brings the process down. So it writes to something that takes everything.
+
+    Raises
+    ------
+    OSError : the disk is full.
+    """
+    with path.open("w+b", buffering=0) as raw:
+        target = _Taking(raw)
+        try:
+            with h5py.File(target, "w") as file:
+                yield file
+        finally:
+            if target.error is not None:
+                raise target.error
+
+
+class _Taking:
+    """A file that takes what cannot be written, too; `error` is why the first of it could not."""
+
+    def __init__(self, file: FileIO):
+        self.file = file
+        self.error: OSError | None = None
+        self.read, self.readinto = file.read, file.readinto
+        self.seek, self.tell = file.seek, file.tell
+
+    def write(self, data: memoryview) -> int:
+        """Write all of some bytes."""
+        rest = memoryview(data).cast("B")
+        while self.error is None and len(rest):
+            try:
+                rest = rest[self.file.write(rest) :]
+            except OSError as error:
+                self.error = error
+        return len(data)
+
+    def truncate(self, size: int) -> int:
+        """Set the length of the file."""
+        try:
+            return self.file.truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return size
+
+    def flush(self) -> None:
+        """Do nothing: no bytes wait."""
 
 
 def _remove(path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evsim.exchange import export
+from evsim.exchange.exporting import export
 from evsim.exchange.formats import nwb
 from evsim.recording.reader import Run, open_run
 from tests.exchange.recordings import NETWORK, Expected, expected, mixed

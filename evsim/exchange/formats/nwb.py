@@ -7,7 +7,6 @@ file, so a recording is gone through once to count them and once for every `BLOC
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim import optional
+from evsim.exchange.placing import new_hdf5
 from evsim.exchange.session import Session, Signal
 from evsim.spikefiles.base import Table
 
@@ -78,10 +78,7 @@ def write(session: Session, path: Path, facts: Mapping[str, Any]) -> None:
     series = [(signal, _series(session, signal)) for signal in session.signals]
     for _, one in series:
         file.add_acquisition(one)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # On names that do not end in .nwb.
-        target = pynwb.NWBHDF5IO(str(path), "w")
-    with target:
+    with new_hdf5(path) as place, pynwb.NWBHDF5IO(file=place, mode="w") as target:
         target.write(file)
         _fill(times, (block for name in counts for block in _sorted(session, name, counts[name])))
         for signal, one in series:

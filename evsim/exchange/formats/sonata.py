@@ -8,7 +8,8 @@ libsonata's packages cannot read. What SONATA has no place for is in the group `
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from evsim.exchange.placing import new_hdf5
 from evsim.exchange.session import Session, Signal
 from evsim.spikefiles.base import Table
 from evsim.spikefiles.sonata import MAGIC
@@ -59,11 +61,12 @@ def write(session: Session, path: Path, facts: Mapping[str, Any]) -> None:
                 )
 
 
-def _create(path: Path) -> h5py.File:
-    file = h5py.File(path, "w")
-    file.attrs["magic"] = np.uint32(MAGIC)
-    file.attrs["version"] = np.array(VERSION, np.uint32)
-    return file
+@contextmanager
+def _create(path: Path) -> Iterator[h5py.File]:
+    with new_hdf5(path) as file:
+        file.attrs["magic"] = np.uint32(MAGIC)
+        file.attrs["version"] = np.array(VERSION, np.uint32)
+        yield file
 
 
 def _spikes(session: Session, population: str, group: h5py.Group) -> None:
