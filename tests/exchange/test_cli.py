@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,8 +10,13 @@ import h5py
 import numpy as np
 import pytest
 
+from evsim.build.build import build
+from evsim.build.plan import Plan
+from evsim.errors import BuildError, InputError
 from evsim.exchange.exporting import export
+from evsim.exchange.importing import import_spikes
 from evsim.recording.reader import Run, open_run
+from evsim.spec.parse import parse_text
 from tests.exchange.recordings import write
 from tests.helpers.process import evsim
 
@@ -52,6 +56,7 @@ def test_files_are_beside_the_recording_by_default(folder: Path, tmp_path: Path)
         done = evsim("export", run, "--to", to)
         assert done.code == 0, done.err
         assert done.out.splitlines()[0] == str(run / name) and (run / name).exists()
+    for to in ("sonata", "neo"):
         again = evsim("export", run, "--to", to)
         assert again.code == 2 and "exists" in again.err and "--force" in again.err
         assert evsim("export", run, "--to", to, "--force").code == 0
@@ -90,22 +95,21 @@ def test_a_recording_without_spikes_and_states_is_refused(tmp_path: Path) -> Non
     assert listing(tmp_path) == ["recording.h5"]
 
 
-def test_a_missing_library_is_named_with_the_extra(folder: Path, tmp_path: Path) -> None:
-    """As where it is not installed: imports of it fail."""
-    script = (
-        "import sys; sys.modules |= dict.fromkeys(['pynwb', 'neo'])\n"
-        "from evsim_cli.main import main; main()"
-    )
+def test_a_missing_library_is_named_with_the_extra(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "x.nwb").write_text("")
-    for words in (
-        ["export", folder, "--to", "nwb", "--out", tmp_path / "out"],
-        ["export", folder, "--to", "neo", "--out", tmp_path / "out"],
-        ["import", tmp_path / "x.nwb", "--out", tmp_path / "out"],
-    ):
-        done = subprocess.run(
-            [sys.executable, "-c", script, *map(str, words)], capture_output=True, text=True
-        )
-        assert done.returncode == 2 and "pip install 'evsim[exchange]'" in done.stderr
+    # As where it is not installed: imports of it fail.
+    monkeypatch.setitem(sys.modules, "pynwb", None)
+    monkeypatch.setitem(sys.modules, "neo", None)
+    for to in ("nwb", "neo"):
+        with pytest.raises(InputError, match=r"pip install 'evsim\[exchange\]'"):
+            export(run, to, tmp_path / "out")
+    with pytest.raises(InputError, match=r"pip install 'evsim\[exchange\]'"):
+        import_spikes(tmp_path / "x.nwb", tmp_path / "out")
+    network = parse_text(NETWORK.format(spikes=f"{{file: '{tmp_path}/x.nwb'}}", data=""), "n.yaml")
+    with pytest.raises(BuildError, match=r"n.yaml:4:.*needs pynwb\.[^$]*evsim\[exchange\]"):
+        build(network)
     assert listing(tmp_path) == ["x.nwb"]
 
 
@@ -167,35 +171,34 @@ def test_a_network_replays_exported_trials(run: Run, tmp_path: Path, to: str) ->
             assert found.neuron.tolist() == wanted.neuron.tolist()
 
 
+def built(folder: Path, file: str, unit: str = "") -> Plan:
+    text = NETWORK.format(spikes=f"{{file: '{file}'{unit}}}", data="")
+    return build(parse_text(text, str(folder / "net.yaml")))
+
+
 @pytest.mark.parametrize("to", ["csv", "sonata", "nwb"])
 def test_a_network_names_a_population_of_a_file(run: Run, tmp_path: Path, to: str) -> None:
-    out = export(run, to, tmp_path / ("x.nwb" if to == "nwb" else "x"), trials="0").path
-    path = out / {"sonata": "spikes.h5", "csv": "spikes.csv", "nwb": ""}[to]
-    network = tmp_path / "net.yaml"
-
-    def check(file: str, unit: str = "") -> str:
-        network.write_text(NETWORK.format(spikes=f"{{file: '{file}'{unit}}}", data=""))
-        return evsim("check", network).err
-
-    assert check(f"{path}:hidden") == ""
-    wrong = check(f"{path}:hiden")
-    assert wrong.startswith(f"{network}:4:") and "did you mean 'hidden'" in wrong
-    if to == "sonata":
-        assert "holds 'digit', 'hidden': name one" in check(str(path))
-        assert "itself says in which unit" in check(f"{path}:hidden", ", unit: ms")
-    network.write_text(NETWORK.format(spikes=f"{{file: '{path}:hidden'}}", data=""))
-    done = evsim("run", network, "--out", tmp_path / "runs", "--quiet")
-    assert done.code == 0, done.err
-    with open_run(tmp_path / "runs" / "echo") as again:
-        found, wanted = again.spikes("eye", 0), run.spikes("hidden", 0)
-        assert np.array_equal(found.step, wanted.step)
-        assert np.array_equal(found.neuron, wanted.neuron)
+    export(run, to, tmp_path / ("x.nwb" if to == "nwb" else "x"), trials="0")
+    file = {"sonata": "x/spikes.h5", "csv": "x/spikes.csv", "nwb": "x.nwb"}[to]
+    replay = built(tmp_path, f"{file}:hidden").populations["eye"].replay
+    assert replay is not None and replay.spikes is not None
+    wanted = run.spikes("hidden", 0)
+    assert np.array_equal(replay.spikes, [wanted.step, wanted.neuron])
+    for wrong, unit, says in (
+        (f"{file}:hiden", "", "did you mean 'hidden'"),
+        (file, "", "'hidden'.*: name one, such as"),
+        (f"{file}:hidden", ", unit: ms", "itself says in which"),
+    ):
+        if unit and to == "csv":
+            continue
+        with pytest.raises(BuildError, match=says) as caught:
+            built(tmp_path, wrong, unit)
+        (fault,) = caught.value.faults
+        assert fault.mark is not None and fault.mark.line == 4
+        assert fault.excerpt[fault.mark.column - 1 :].startswith("ms" if unit else f"'{wrong}'")
 
 
 def test_several_trials_are_not_replayed_as_one(run: Run, tmp_path: Path) -> None:
-    out = export(run, "csv", tmp_path / "x").path
-    (tmp_path / "net.yaml").write_text(
-        NETWORK.format(spikes=f"{{file: '{out}/spikes.csv:digit'}}", data="")
-    )
-    done = evsim("check", tmp_path / "net.yaml")
-    assert done.code == 2 and "4 trials; `data: {name: spikes}`" in done.err
+    export(run, "csv", tmp_path / "x")
+    with pytest.raises(BuildError, match="4 trials; `data: {name: spikes}`"):
+        built(tmp_path, "x/spikes.csv:digit")

@@ -42,13 +42,13 @@ def recordings(draw: st.DrawFn) -> list[TrialRecord]:
     return records
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(records=recordings(), to=st.sampled_from(["csv", "sonata"]))
 def test_any_recording_survives_the_way_there_and_back(records: list[TrialRecord], to: str) -> None:
     there_and_back(records, to)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(records=recordings())
 @example(records=[trial(np.random.default_rng(0), 0, LAYOUT, activity=0)])
 def test_any_recording_survives_nwb(records: list[TrialRecord]) -> None:

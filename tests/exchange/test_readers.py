@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -228,3 +229,24 @@ def test_pandas_reads_csv(written: dict[str, Path], truth: Expected) -> None:
         np.testing.assert_array_equal(found[columns].to_numpy(np.float32), values)
     assert_facts((written["csv"] / "metadata.json").read_text())
     assert (written["csv"] / "network.yaml").read_text() == NETWORK
+
+
+def test_documented_python_reads_exports(
+    run: Run, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch, truth: Expected
+) -> None:
+    for module in ("libsonata", "neo", "pandas", "pynapple", "pynwb"):
+        pytest.importorskip(module)
+    text = (root / "docs" / "recordings.md").read_text()
+    (block,) = re.findall(r"```py\n(.*?)```", text, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    for to, name in (("nwb", "recording.nwb"), ("neo", "recording.mat"), ("csv", "csv")):
+        export(run, to, name)
+    export(run, "sonata", "sonata")
+    known: dict[str, Any] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec(block, known)
+    assert [times.tolist() for times in known["digit"]] == trains(truth, "digit", 4)
+    assert len(known["first"]) == 28 and known["trials"].index.tolist() == truth.rows
+    assert len(known["u"]) > 0 and len(known["trains"]) == 4
+    assert len(known["spikes"]) == sum(map(len, truth.spikes.values()))
