@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,30 @@ def reporter(quiet: bool, as_json: bool) -> Iterator[Reporter]:
             yield bar
     else:
         yield Lines()
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Give what shows how far long work is: what of it, and how much of how much is done."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True), transient=True) as display:
+            task = display.add_task("", total=None)
+            yield lambda what, done, total: display.update(
+                task, description=what, completed=done, total=total
+            )
+    else:
+        printed = time.monotonic()
+
+        def line(what: str, done: int, total: int) -> None:
+            nonlocal printed
+            if time.monotonic() - printed >= PLAIN_INTERVAL:
+                printed = time.monotonic()
+                print(f"{what} {done}/{total}", file=sys.stderr, flush=True)
+
+        yield line
 
 
 class JsonLines(Reporter):

@@ -20,8 +20,10 @@ from . import (
     check,
     data,
     explain,
+    export,
     export_brian2,
     gradcheck,
+    import_,
     info,
     plot,
     repair,
@@ -55,10 +57,13 @@ COMMANDS = (
     plot,
     analyze,
     report,
+    export,
+    import_,
     bench,
 )
 for command in COMMANDS:
-    app.command(command.__name__.rpartition(".")[2].replace("_", "-"))(command.command)
+    name = command.__name__.rpartition(".")[2].rstrip("_").replace("_", "-")
+    app.command(name)(command.command)
 app.add_typer(data.app, name="data")
 
 

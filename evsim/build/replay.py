@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from evsim import units
 from evsim.build.faults import Faults, Path
 from evsim.build.plan import Population, Replay
-from evsim.build.spike_files import SpikeFileError, read_spikes
+from evsim.errors import InputError
 from evsim.replay import ReplayError, spike_list
 from evsim.spec import schema
+from evsim.spec.replay import split_name
+from evsim.spikefiles import SpikeFileError, read
 
 
 def build_replay(
@@ -32,11 +34,14 @@ def build_replay(
     size = int(np.prod(declared.shape))
     found = None
     try:
-        times, neurons = _spikes(spikes, beside)
+        times, neurons = _spikes(spikes, beside, faults, path)
         if times is not None:
             found = spike_list(times, neurons, size, network.dt, period, merge=False)
     except SpikeFileError as error:
         faults.add((*path, "file"), f"The spikes cannot be read: {error}.")
+    except InputError as error:  # The library that reads this format is not there.
+        (fault,) = error.faults
+        faults.add((*path, "file"), f"{fault.message}.", fault.hint)
     except ReplayError as error:
         number = error.index + 1
         if spikes.file is not None:
@@ -50,11 +55,24 @@ def build_replay(
     return Population(name, declared.shape, {}, None, spikes=True, replay=replay)
 
 
-def _spikes(spikes: schema.Spikes, beside: FilePath) -> tuple[NDArray[Any] | None, NDArray[Any]]:
+def _spikes(
+    spikes: schema.Spikes, beside: FilePath, faults: Faults, path: Path
+) -> tuple[NDArray[Any] | None, NDArray[Any]]:
     """Return times in s and neurons; None where every trial brings its own."""
     if spikes.file is not None:
-        times, neurons = read_spikes(spikes.file, beside)
-        return times * units.parse(spikes.unit or "second").value, neurons
+        file, population = split_name(spikes.file)
+        found = read(beside / file, only=population)
+        chosen = found.one(population)
+        if chosen.trial is not None and found.length > 1:
+            raise SpikeFileError(
+                f"'{found.path}' holds {found.length} trials; `data: {{name: spikes}}` gives each "
+                "trial its own"
+            )
+        if found.timed and spikes.unit is not None:
+            message = f"'{found.path}' itself says in which unit its times are."
+            faults.add((*path, "unit"), message, "leave `unit` out")
+        unit = 1.0 if found.timed else units.parse(spikes.unit or "second").value
+        return chosen.time * unit, chosen.neuron
     if spikes.times is None or spikes.neurons is None:
         return None, np.zeros(0)
     return np.array([units.parse(t).value for t in spikes.times]), np.array(spikes.neurons)

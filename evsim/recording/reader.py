@@ -118,6 +118,15 @@ class Run:
         return np.flatnonzero(every)
 
     @property
+    def kept_steps(self) -> NDArray[np.int64]:
+        """Steps whose spikes are kept, (trial, phase of `layout.phases`)."""
+        return np.diff(self._step_offset.astype(np.int64))
+
+    def kept_samples(self, entry: int) -> NDArray[np.int64]:
+        """Return how many samples entry `entry` of `layout.states` kept, (trial, phase)."""
+        return np.diff(self._data.read(f"trials/state_offset/{entry}").astype(np.int64))
+
+    @property
     def metrics(self) -> list[dict[str, Any]]:
         """Lines of metrics, one an epoch and split."""
         data = self._data.read("metrics").tobytes()
@@ -176,21 +185,20 @@ class Run:
         parts = list(self._parts(population, rows, phase))
         count = np.concatenate([np.zeros(0, np.int64), *(count for _, count, _ in parts)])
         neuron = np.concatenate([np.zeros(0, np.uint32), *(neuron for *_, neuron in parts)])
-        begin, end = self._phase_range(phase)
-        offset = self._step_offset[rows].astype(np.int64)
-        steps = offset[:, end] - offset[:, begin]
-        ends = np.cumsum(steps)
-        total = np.concatenate([np.zeros(1, np.int64), np.cumsum(count)])
-        number = np.arange(len(count)) - np.repeat(ends - steps, steps)
-        return SpikeTrains(
-            population=self.layout.population(population),
-            dt=self.layout.dt,
-            rows=rows,
-            steps=steps,
-            lengths=total[ends] - total[ends - steps],
-            step=np.repeat(number, count),
-            neuron=neuron,
-        )
+        return self._trains(population, rows, phase, count, neuron)
+
+    def parts(
+        self, population: str, trials: Choice = None, phase: str | None = None
+    ) -> Iterator[SpikeTrains]:
+        """Yield what `spikes` returns a few trials at a time, so that it fits into memory.
+
+        Raises
+        ------
+        RecordingError : not recorded, or the file is damaged.
+        """
+        rows = self._rows(population, trials, phase)
+        for part, count, neuron in self._parts(population, rows, phase):
+            yield self._trains(population, part, phase, count, neuron)
 
     def rates(
         self, population: str, trials: Choice = None, phase: str | None = None
@@ -355,6 +363,31 @@ class Run:
                     encoding.check(stored, np.diff(offsets[part], axis=1).ravel(), sums.ravel())
                 neuron = encoding.decode(stored, count, size, self.layout.encoding)
             yield rows[part], count, neuron
+
+    def _trains(
+        self,
+        population: str,
+        rows: NDArray[np.int64],
+        phase: str | None,
+        count: NDArray[np.int64],
+        neuron: NDArray[np.uint32],
+    ) -> SpikeTrains:
+        """Return the spikes of some trials, of which there are `count` in each step."""
+        begin, end = self._phase_range(phase)
+        offset = self._step_offset[rows].astype(np.int64)
+        steps = offset[:, end] - offset[:, begin]
+        ends = np.cumsum(steps)
+        total = np.concatenate([np.zeros(1, np.int64), np.cumsum(count)])
+        number = np.arange(len(count)) - np.repeat(ends - steps, steps)
+        return SpikeTrains(
+            population=self.layout.population(population),
+            dt=self.layout.dt,
+            rows=rows,
+            steps=steps,
+            lengths=total[ends] - total[ends - steps],
+            step=np.repeat(number, count),
+            neuron=neuron,
+        )
 
     def _pieces(self, path: str, spans: NDArray[np.int64]) -> NDArray[Any]:
         """Return some rows of a dataset after each other, (first, end) of ascending pieces."""

@@ -10,7 +10,13 @@ from evsim.spec.faults import Faults
 from evsim.spec.schema import Population, Spikes
 from evsim.spec.source import Path
 
-_FILE = re.compile(r".+\.(csv|npz|(h5|hdf5)(:.+)?)")
+_FILE = re.compile(r"(.+?\.(?:csv|npz|h5|hdf5|nwb))(?::(.+))?", re.DOTALL)
+
+
+def split_name(text: str) -> tuple[str, str | None]:
+    """Return the file and the population that `FILE:POPULATION` names."""
+    found = _FILE.fullmatch(text)
+    return (found[1], found[2]) if found else (text, None)
 
 
 def check_spikes(faults: Faults, path: Path, population: Population, spikes: Spikes) -> None:
@@ -40,7 +46,8 @@ def check_spikes(faults: Faults, path: Path, population: Population, spikes: Spi
 def _check_file(faults: Faults, path: Path, spikes: Spikes) -> None:
     if spikes.file is not None and not _FILE.fullmatch(spikes.file):
         message = f"'{spikes.file}' is of no kind that holds spikes."
-        faults.add((*path, "file"), message, "write 'FILE.csv', 'FILE.npz' or 'FILE.h5:group'")
+        hint = "write 'FILE.csv', 'FILE.npz', 'FILE.h5:POPULATION' or 'FILE.nwb:POPULATION'"
+        faults.add((*path, "file"), message, hint)
     if spikes.unit is None:
         return
     if spikes.file is None:

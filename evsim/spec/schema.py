@@ -107,8 +107,9 @@ class Neuron(Section):
 class Spikes(Section):
     """Spikes that a population replays: from a file, listed, or where it has neither from data.
 
-    `file` is `FILE.csv` with lines `time,neuron`, `FILE.npz` with arrays `time` and `neuron`, or
-    `FILE.h5:group` with such datasets; `unit` is that of its times, by default seconds.
+    `file` is `FILE.csv` with lines `time,neuron`, `FILE.npz` with arrays `time` and `neuron`,
+    `FILE.h5:group` with such datasets, or `FILE:POPULATION` of a SONATA, NWB or exported CSV file;
+    `unit` is that of its times where it does not say itself, by default seconds.
     """
 
     file: str | None = None

@@ -1,0 +1,1 @@
+"""Formats that recordings are exported to: one a file, each named as users write it."""
