@@ -110,12 +110,9 @@ class Run:
     @property
     def sampled(self) -> NDArray[np.int64]:
         """Rows of `trials` of which every entry of `record.states` kept samples, (kept,)."""
-        paths = [f"trials/state_offset/{number}" for number in range(len(self.layout.states))]
-        kept = [self._data.read(path) for path in paths]
-        every = np.full(len(self.trials), bool(kept))
-        for offset in kept:
-            every &= offset[:, -1] > offset[:, 0]
-        return np.flatnonzero(every)
+        entries = range(len(self.layout.states))
+        kept = [self.kept_samples(entry).any(axis=1) for entry in entries]
+        return np.flatnonzero(np.all(kept, axis=0)) if kept else np.zeros(0, np.int64)
 
     @property
     def kept_steps(self) -> NDArray[np.int64]:
@@ -264,9 +261,7 @@ class Run:
 
     def sampled_phases(self, trial: int, entry: int) -> tuple[str, ...]:
         """Return the phases of a trial of which an entry of `layout.states` kept samples."""
-        row = self._row(trial)
-        offset = self._data.read(f"trials/state_offset/{entry}", row, row + 1)[0]
-        kept = (offset[1:] > offset[:-1]).tolist()
+        kept = self.kept_samples(entry)[self._row(trial)].tolist()
         return tuple(p.name for p, some in zip(self.layout.phases, kept, strict=True) if some)
 
     def weights(self, parameter: str, epoch: int = -1) -> NDArray[np.floating[Any]]:

@@ -372,7 +372,9 @@ class RecordStates(Section):
     neurons: Trials = "all"
     phases: Names = "all"
     trials: Trials = "all"
-    every: Annotated[EveryStep, BeforeValidator(_every_step)] = EveryStep()
+    every: Annotated[
+        EveryStep, BeforeValidator(_every_step, json_schema_input_type=Count | EveryStep)
+    ] = EveryStep()
     when: Literal["start", "end"] = "start"
 
 
