@@ -34,17 +34,24 @@ def command(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Measure a recording: rates, regularity, settling, selectivity, errors, weights.
+    """Measure a recording: rates, spike trains, selectivity, settling, errors, weights.
 
     Writes a CSV file a table and all of them as JSON.
     """
     from evsim.analysis import analyze
     from evsim.recording.reader import open_run
 
+    reasons: dict[str, list[str]] = {}
     with open_run(run) as recording:
-        found = analyze.analyze(recording, tables or ())
+        found = analyze.analyze(
+            recording,
+            tables or (),
+            left_out=lambda name, why: reasons.setdefault(str(why), []).append(name),
+        )
         folder = out or recording.path.parent / "analysis"
         analyze.write(found, folder)
+    for reason, names in reasons.items():
+        print(f"Left out: {', '.join(names)}. {reason}", file=sys.stderr)
     if json:
         print(json_module.dumps({name: table.records() for name, table in found.items()}))
         return

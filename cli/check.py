@@ -22,6 +22,8 @@ def command(file: options.NetworkFile, set_: options.Overrides = None) -> None:
 
 def describe(name: str, summary: Summary) -> list[str]:
     """Return the lines that show a network's sizes."""
+    from evsim.recording.space import readable
+
     lines = [f"{name}: good", "", "population        shape              neurons"]
     for population in summary.populations:
         shape = " x ".join(map(str, population.shape))
@@ -35,20 +37,12 @@ def describe(name: str, summary: Summary) -> list[str]:
         "",
         f"parameters  {summary.parameters:>14,}",
         f"synapses    {summary.synapses:>14,}",
-        f"memory      {_bytes(summary.memory):>14}",
-        f"recording   {_bytes(summary.recording):>14}  at most",
+        f"memory      {readable(summary.memory):>14}",
+        f"recording   {readable(summary.recording):>14}  at most",
         "",
         "one trial of            steps   synaptic operations, dense     footprint",
     ]
     for cost in summary.costs:
-        counts = f"{cost.steps:>12,}{cost.dense:>29,}{_bytes(cost.footprint):>14}"
+        counts = f"{cost.steps:>12,}{cost.dense:>29,}{readable(cost.footprint):>14}"
         lines.append(f"{cost.kind:<17}{counts}")
     return lines
-
-
-def _bytes(number: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.3g} TB"

@@ -23,6 +23,10 @@ def command(
     data_dir: options.DataDir = None,
     threads: options.Threads = None,
     until: options.Until = None,
+    ignore_space: Annotated[
+        bool,
+        typer.Option("--ignore-space", help="Begin though the disk may fill up."),
+    ] = False,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
@@ -41,4 +45,5 @@ def command(
             threads=threads,
             reporter=news,
             stop=stop,
+            ignore_space=ignore_space,
         )

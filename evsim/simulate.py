@@ -24,10 +24,13 @@ from evsim.build.plan import Plan
 from evsim.engines.base import Program
 from evsim.errors import EngineError, Fault, Interrupted, RecordingError, RunError
 from evsim.orchestrator.checkpoint import read_checkpoint
-from evsim.orchestrator.events import TrialRecord
+from evsim.orchestrator.events import Sink, TrialRecord
 from evsim.orchestrator.report import Reporter
 from evsim.orchestrator.samples import Samples
 from evsim.orchestrator.train import Run
+from evsim.recording import space
+from evsim.recording.behind import WriteBehind
+from evsim.recording.columns import SPLITS
 from evsim.recording.folder import RunFolder
 from evsim.recording.layout import Layout
 from evsim.recording.provenance import provenance
@@ -72,6 +75,7 @@ def run(
     threads: int | None = None,
     reporter: Reporter | None = None,
     stop: threading.Event | None = None,
+    ignore_space: bool = False,
 ) -> Result:
     """Run a network from the start; write a new run folder under `out`.
 
@@ -81,11 +85,12 @@ def run(
     data_dir : folder with the data set's files; see `evsim.datasets`.
     threads : trials that run at the same time; by default one a core.
     stop : set it to stop the run at the next safe point.
+    ignore_space : begin even where the disk has no room for what the recording is expected to take.
 
     Raises
     ------
     InputError : the network cannot be built, the data not read.
-    RunError : a state is not finite, the disk is full.
+    RunError : a state is not finite, the disk is full or will be.
     Interrupted : `stop` was set; `resume` goes on.
     """
     reporter = reporter or Reporter()
@@ -95,10 +100,19 @@ def run(
     program, chosen = compile_plan(plan, engine, reporter)
     facts = {"engine": chosen, "fingerprint": plan.fingerprint, **provenance()}
     manifest = _manifest(network, facts, data)
-    folder = RunFolder.create(Path(out), network.name, network.source.text, manifest)
     layout = Layout.from_plan(plan, network, learned_shapes(plan))
-    with folder.lock(), Writer.create(folder.recording, layout, facts) as writer:
-        return execute(network, program, samples, folder, writer, reporter, stop, threads)
+    if not ignore_space:
+        sizes = {split: samples.size(split) for split in SPLITS}
+        steps = {name: phase.steps for name, phase in plan.phases.items()}
+        kept = space.amount(network, space.passes(network, steps, sizes))
+        space.check(Path(out), layout, kept, lambda: first_activity(program, samples))
+    folder = RunFolder.create(Path(out), network.name, network.source.text, manifest)
+    with (
+        folder.lock(),
+        Writer.create(folder.recording, layout, facts) as writer,
+        WriteBehind(writer) as sink,
+    ):
+        return execute(network, program, samples, folder, sink, reporter, stop, threads)
 
 
 def resume(
@@ -151,10 +165,13 @@ def resume(
                 f"Run '{found.path}' is finished: {position.epoch} of {network.protocol.epochs} "
                 "epochs are done; `--epochs` trains further."
             )
-        with Writer.reopen(found.recording, layout, position.recording) as writer:
+        with (
+            Writer.reopen(found.recording, layout, position.recording) as writer,
+            WriteBehind(writer) as sink,
+        ):
             found.update_manifest(overrides=overrides)
             return execute(
-                network, program, samples, found, writer, reporter, stop, threads, checkpoint
+                network, program, samples, found, sink, reporter, stop, threads, checkpoint
             )
 
 
@@ -163,7 +180,7 @@ def execute(
     program: Program,
     samples: Samples,
     folder: RunFolder,
-    writer: Writer,
+    sink: Sink,
     reporter: Reporter,
     stop: threading.Event | None,
     threads: int | None,
@@ -175,7 +192,7 @@ def execute(
         network=network,
         program=program,
         samples=samples,
-        sink=_Sink(writer, folder),
+        sink=_Sink(sink, folder),
         folder=_checkpoints(folder),
         reporter=StatusReporter(folder, reporter),
         stop=stop or threading.Event(),
@@ -210,21 +227,21 @@ def execute(
 class _Sink:
     """What a run produces goes to its recording; metrics also to a file of lines."""
 
-    def __init__(self, writer: Writer, folder: RunFolder):
-        self.writer, self.folder = writer, folder
+    def __init__(self, recording: Sink, folder: RunFolder):
+        self.recording, self.folder = recording, folder
 
     def trial(self, record: TrialRecord) -> None:
-        self.writer.trial(record)
+        self.recording.trial(record)
 
     def weights(self, epoch: int, parameters: Mapping[str, NDArray[Any]]) -> None:
-        self.writer.weights(epoch, parameters)
+        self.recording.weights(epoch, parameters)
 
     def metrics(self, row: Mapping[str, Any]) -> None:
-        self.writer.metrics(row)
+        self.recording.metrics(row)
         self.folder.append_metrics(row)
 
     def commit(self) -> dict[str, int]:
-        return self.writer.commit()
+        return self.recording.commit()
 
 
 def open_samples(network: Network, plan: Plan, data_dir: Path | None, beside: Path) -> Samples:
@@ -260,6 +277,24 @@ def compile_plan(plan: Plan, engine: str, reporter: Reporter) -> tuple[Program, 
     program: Program = engines.load(chosen).compile(plan)
     reporter.compiled(time.perf_counter() - begun)
     return program, chosen
+
+
+def first_activity(program: Program, samples: Samples, steps: int = 200) -> dict[str, float]:
+    """Return population -> spikes in a step, over the first steps of the first training sample."""
+    plan = program.plan
+    simulation = program.simulation()
+    program.load(plan.parameters)
+    simulation.begin(samples.inputs("train", 0), learns=False)
+    done = 0
+    for name, phase in plan.phases.items():
+        simulation.enter(name)
+        part = min(phase.steps, steps - done)
+        simulation.advance(part)
+        simulation.leave()
+        done += part
+        if done == steps:
+            break
+    return {name: count / done for name, count in simulation.take_counts().items()}
 
 
 def cores() -> int:

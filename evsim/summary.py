@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from evsim.engines.traffic import directions
 from evsim.errors import DataError
 from evsim.orchestrator.operations import Counter, footprint
 from evsim.orchestrator.report import Reporter
+from evsim.recording import space
 from evsim.recording.layout import Layout
 from evsim.simulate import compile_plan, cores, learned_shapes
 from evsim.spec.schema import Network
@@ -90,7 +90,8 @@ def check(network: Network) -> Summary:
         )
         for p in plan.projections.values()
     )
-    record = network.record
+    steps = {name: phase.steps for name, phase in plan.phases.items()}
+    passes = space.passes(network, steps, _sizes(network))
     return Summary(
         populations=tuple(
             PopulationSummary(p.name, p.shape, p.size) for p in plan.populations.values()
@@ -99,12 +100,7 @@ def check(network: Network) -> Summary:
         parameters=sum(plan.parameters[name].size for name in plan.rules),
         synapses=sum(p.synapses for p in projections),
         memory=_memory(plan),
-        recording=layout.estimate(
-            _kept(network, record.spikes.trials) if record.spikes else 0,
-            sum(phase.steps for phase in plan.phases.values()),
-            weights=network.protocol.epochs + 1,
-            sampled=[_kept(network, entry.trials) for entry in record.states],
-        ),
+        recording=space.size(layout, space.amount(network, passes)),
         costs=tuple(_costs(network, plan)),
     )
 
@@ -120,23 +116,11 @@ def _costs(network: Network, plan: Plan) -> Iterator[CostSummary]:
         yield CostSummary(kind, steps, dense, footprint(plan, kind == "training"))
 
 
-def _kept(network: Network, trials: Any) -> int:
-    """Return how many trials of a run `trials: ...` names at most."""
-    return network.protocol.epochs * sum(_chosen(size, trials) for size in _passes(network))
-
-
-def _chosen(size: int, kept: Any) -> int:
-    """Return how many of a pass's trials `trials: kept` names at most."""
-    if kept == "all":
-        return size
-    return min(size, kept if isinstance(kept, int) else len(kept))
-
-
-def _passes(network: Network) -> list[int]:
-    """Return the trials of each pass of an epoch; 0 where the data cannot be found."""
-    data, test = network.data, network.protocol.test
+def _sizes(network: Network) -> dict[str, int]:
+    """Return the samples of each split; 0 where the data cannot be found."""
+    data = network.data
     if data is None:
-        return [network.protocol.trials or 1]
+        return {"train": network.protocol.trials or 1, "validation": 0, "test": 0}
     whole: dict[str, int] = registry.load("evsim.datasets", data.name).SIZES.get(data.subset, {})
     split = data.split
     sizes = {
@@ -148,7 +132,7 @@ def _passes(network: Network) -> list[int]:
         with suppress(DataError):
             own = datasets.open_dataset(data, None, Path(network.source.name).parent)
             sizes = {name: len(indices) for name, indices in own.indices.items()}
-    return [max(sizes[name], 0) for name in ("train", *(test.split if test else ()))]
+    return {name: max(size, 0) for name, size in sizes.items()}
 
 
 def _memory(plan: Plan) -> int:

@@ -128,7 +128,9 @@ def test_a_small_disk_that_fills_up(path: Path, tmp_path: Path) -> None:
     if os.system(f"mount -t tmpfs -o size=160k tmpfs {disk} 2>/dev/null") != 0:
         pytest.skip("mounting a small disk is not permitted here")
     try:
-        done = command("run", path, "--out", disk, "--set", "protocol.epochs=400")
+        words = ("run", path, "--out", disk, "--set", "protocol.epochs=400")
+        assert_told(command(*words), 1, "would take about", "--ignore-space")
+        done = command(*words, "--ignore-space")
         assert_told(done, 1, "Cannot write to", "No space left on device")
         with evsim.open(disk / "tiny") as recording:
             assert len(recording.trials) > 0

@@ -4,31 +4,44 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from evsim import registry
+from evsim.analysis.network import Unmeasured
 from evsim.analysis.tables.base import Table
-from evsim.errors import RunError
+from evsim.errors import DataError, InputError, RunError
 from evsim.recording.reader import Run
 
 TABLES = "evsim.analysis.tables"
 
 
-def analyze(run: Run, names: Iterable[str] = ()) -> dict[str, Table]:
+def analyze(
+    run: Run,
+    names: Iterable[str] = (),
+    left_out: Callable[[str, InputError], None] = lambda name, why: None,
+) -> dict[str, Table]:
     """Return tables by name, without those for which the recording holds nothing.
 
     Parameters
     ----------
-    names : tables wanted, see `registry.names(TABLES)`; by default all.
+    names : tables wanted, see `registry.names(TABLES)`; by default all that can be made.
+    left_out : told of tables that were not named and cannot be made, with the reason: the data set
+        is not found, or what they are made from was not kept.
 
     Raises
     ------
-    InputError : there is no such table.
+    InputError : there is no such table, or a named one cannot be made.
     RecordingError : the recording is damaged.
     """
-    wanted = tuple(names) or registry.names(TABLES)
-    found = {name: registry.load(TABLES, name).table(run) for name in wanted}
+    wanted, found = tuple(names), {}
+    for name in wanted or registry.names(TABLES):
+        try:
+            found[name] = registry.load(TABLES, name).table(run)
+        except (DataError, Unmeasured) as error:
+            if wanted:
+                raise
+            left_out(name, error)
     return {name: table for name, table in found.items() if table.rows}
 
 

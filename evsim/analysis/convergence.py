@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
@@ -26,28 +27,34 @@ def residuals(run: Run, epoch: int = -1) -> dict[str, NDArray[np.float64]]:
     return {split: chosen["residual"][chosen["split"] == split] for split in splits}
 
 
-def activity(run: Run, population: str, trials: Iterable[int]) -> NDArray[np.float64]:
+def activity(
+    run: Run, population: str, trials: Iterable[int], phase: str | None = None
+) -> NDArray[np.float64]:
     """Return the share of a population's neurons that spike in each step, (step,), 0 to 1.
 
     Parameters
     ----------
     trials : rows of `run.trials` that kept the same phases; the result is their mean.
+    phase : by default all kept phases, one after the other.
 
     Raises
     ------
     RecordingError : a trial's spikes are not kept.
     """
-    counts = [run.counts(population, trial) for trial in trials]
+    counts = [run.counts(population, trial, phase) for trial in trials]
     share: NDArray[np.float64] = np.mean(counts, axis=0) / run.layout.population(population).size
     return share
 
 
-def energy(run: Run, trials: Iterable[int]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def energy(
+    run: Run, trials: Iterable[int], phase: str | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the energy of the network: the recorded variable `energy`, summed over all neurons.
 
     Parameters
     ----------
     trials : rows of `run.trials` that kept the same phases; the result is their mean.
+    phase : by default all kept phases, one after the other.
 
     Returns
     -------
@@ -63,7 +70,7 @@ def energy(run: Run, trials: Iterable[int]) -> tuple[NDArray[np.int64], NDArray[
     rows = list(trials)
     for population in dict.fromkeys(kept or [""]):
         for row in rows:
-            step, values = run.states(population, ENERGY, row)
+            step, values = run.states(population, ENERGY, row, phase)
             for at, value in zip(step.tolist(), values.sum(axis=1).tolist(), strict=True):
                 total[at] = total.get(at, 0.0) + value / len(rows)
             common = set(step.tolist()) if common is None else common & set(step.tolist())
@@ -72,13 +79,14 @@ def energy(run: Run, trials: Iterable[int]) -> tuple[NDArray[np.int64], NDArray[
 
 
 def movement(
-    run: Run, population: str, variable: str, trials: Iterable[int]
+    run: Run, population: str, variable: str, trials: Iterable[int], phase: str | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return how far a recorded variable moves a step, the largest of all neurons.
 
     Parameters
     ----------
     trials : rows of `run.trials` that kept the same phases; the result is their mean.
+    phase : by default all kept phases, one after the other.
 
     Returns
     -------
@@ -92,8 +100,8 @@ def movement(
     found: list[NDArray[np.float64]] = []
     steps = np.zeros(0, np.int64)
     for row in trials:
-        step, values = run.states(population, variable, row)
-        begins = [begin for begin, _ in run.phases(row).values()]
+        step, values = run.states(population, variable, row, phase)
+        begins = [begin for begin, _ in run.phases(row).values()] if phase is None else [0]
         inside = np.diff(np.searchsorted(begins, step, side="right")) == 0
         change = np.abs(np.diff(values.astype(np.float64), axis=0)).max(axis=1)
         steps = step[1:][inside]
@@ -102,11 +110,15 @@ def movement(
 
 
 def typical_trials(run: Run, sampled: bool = False) -> list[int]:
-    """Return the trials of the last epoch that kept the most phases, of spikes or of states."""
+    """Return the trials of the last epoch that kept the most phases, of spikes or of states.
+
+    Where phases end early, those of the commonest lengths.
+    """
     rows = run.sampled if sampled else run.recorded
     if not len(rows):
         return []
     rows = rows[run.trials["epoch"][rows] == run.trials["epoch"][rows].max()]
-    kept = [tuple(run.phases(row)) for row in rows.tolist()]
-    most = max(kept, key=len)
+    kept = [tuple(run.phases(row).items()) for row in rows.tolist()]
+    times = Counter(kept)
+    most = max(kept, key=lambda phases: (len(phases), times[phases]))
     return [row for row, phases in zip(rows.tolist(), kept, strict=True) if phases == most]

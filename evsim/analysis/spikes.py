@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -138,3 +139,70 @@ def smoothed_rate(
     count = np.bincount(step, minlength=steps) / (size * dt)
     found: NDArray[np.float64] = gaussian_filter1d(count, width / dt, mode="reflect")
     return found
+
+
+def van_rossum(trains: Sequence[NDArray[np.floating[Any]]], tau: float) -> NDArray[np.float64]:
+    """Return the van Rossum distances between spike trains, (train, train).
+
+    Every spike becomes an exponential that begins at it and falls with `tau`; the distance is the
+    root of the integral of the squared difference. It is scaled as Elephant does, so that trains
+    which differ by one spike are 1 apart: the original has 1/sqrt(2). Where `tau` is short, spikes
+    count as equal at equal times only; where it is long, the numbers of spikes count.
+
+    Parameters
+    ----------
+    trains : times of each train's spikes, ascending, s.
+    tau : s, above 0.
+
+    References
+    ----------
+    M. C. W. van Rossum, A novel spike distance, Neural Computation 2001, equation 2.1; sums by
+    C. Houghton, T. Kreuz, On the efficient calculation of van Rossum distances, Network 2012.
+    """
+    owner = np.repeat(np.arange(len(trains)), [len(train) for train in trains])
+    time, place = np.unique(np.concatenate([np.zeros(0), *trains]), return_inverse=True)
+    spikes = np.zeros((len(time), len(trains)))
+    np.add.at(spikes, (place, owner), 1.0)
+    trace = spikes.copy()
+    for now, fade in enumerate(np.exp(-np.diff(time) / tau).tolist(), 1):
+        trace[now] += fade * trace[now - 1]
+    before = spikes.T @ trace
+    product = before + before.T - spikes.T @ spikes
+    own = np.diag(product)
+    found: NDArray[np.float64] = np.sqrt(np.maximum(own[:, None] + own - 2 * product, 0.0))
+    return found
+
+
+def victor_purpura(trains: Sequence[NDArray[np.floating[Any]]], cost: float) -> NDArray[np.float64]:
+    """Return the Victor-Purpura distances between spike trains, (train, train).
+
+    The least that it costs to turn one into the other: 1 for a spike that is taken out or put in,
+    `cost` times the way for one that is moved. Costs a time that grows with the square of the
+    number of trains and of their spikes.
+
+    Parameters
+    ----------
+    trains : times of each train's spikes, ascending, s.
+    cost : of moving a spike, 1/s; two spikes less than 2/cost apart are cheaper moved.
+
+    References
+    ----------
+    J. D. Victor, K. P. Purpura, Nature and precision of temporal coding in visual cortex,
+    Journal of Neurophysiology 1996, D^spike.
+    """
+    lengths = np.array([len(train) for train in trains], np.int64)
+    number = np.arange(lengths.max(initial=0) + 1.0)
+    padded = np.zeros((len(trains), len(number) - 1))
+    for one, train in enumerate(trains):
+        padded[one, : len(train)] = train
+    found = np.zeros((len(trains), len(trains)))
+    for one, train in enumerate(trains):
+        others = padded[one + 1 :]
+        # (other, spike): from the first spikes of this train to the first ones of another.
+        least = np.tile(number, (len(others), 1))
+        for time in train.tolist():
+            kept = np.minimum(least[:, :-1] + cost * np.abs(others - time), least[:, 1:] + 1)
+            without = np.concatenate([least[:, :1] + 1, kept], axis=1)
+            least = np.minimum.accumulate(without - number, axis=1) + number
+        found[one, one + 1 :] = least[np.arange(len(others)), lengths[one + 1 :]]
+    return found + found.T

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim import expressions, registry, units
+from evsim import expressions, units
 from evsim.build.code import Block, SynapseCode
 from evsim.build.faults import Faults
 from evsim.build.plan import Pathway, Population, Projection
@@ -17,7 +17,7 @@ from evsim.build.synapses import delay_steps, pathways, synapse_variables
 from evsim.build.weights import DEFAULT_WEIGHTS, draw, normalise
 from evsim.projections.base import Geometry
 from evsim.spec import schema
-from evsim.spec.wiring import geometry_options
+from evsim.spec.wiring import infer_geometry
 
 
 def build_projections(
@@ -154,14 +154,3 @@ def _pathways(
         if block.owner == declared.name and block.template == "synapses"
     }
     return pathways(declared, code, own, delays["delay"], delays["delay_post"])
-
-
-def infer_geometry(network: schema.Network, projection: schema.Projection) -> Geometry:
-    """Return the geometry of a projection that the checks accepted."""
-    module = registry.load("evsim.projections", projection.kind)
-    geometry: Geometry = module.GEOMETRY.infer(
-        network.populations[projection.from_.partition(".")[0]].shape,
-        network.populations[projection.to.partition(".")[0]].shape,
-        geometry_options(network, projection),
-    )
-    return geometry

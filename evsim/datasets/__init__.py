@@ -1,8 +1,8 @@
 """Data sets: one a file, each file named as users write it under `data: {name: ...}`."""
 
-from evsim.datasets._augmentation import Augmentation
+from evsim.datasets._augmentation import Augmentation, augmented
 from evsim.datasets._fields import FieldText, read_field
-from evsim.datasets._open import Entry, get, listing, open_dataset
+from evsim.datasets._open import Entry, get, is_here, listing, open_dataset
 from evsim.datasets.base import Change, Dataset, SplitData, unchanged
 
 __all__ = [
@@ -12,7 +12,9 @@ __all__ = [
     "Entry",
     "FieldText",
     "SplitData",
+    "augmented",
     "get",
+    "is_here",
     "listing",
     "open_dataset",
     "read_field",

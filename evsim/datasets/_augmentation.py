@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from evsim.datasets.base import Change
+from evsim.errors import DataError
+from evsim.streams import generator
+
+if TYPE_CHECKING:
+    from evsim.spec.schema import Data
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,29 @@ class Augmentation:
         across, back = _overlap(right, columns), _overlap(-right, columns)
         changed[..., to, across] = image[..., of, back]
         return changed[..., ::-1] if self.flip and mirrored else changed
+
+
+def augmented(data: Data, seed: int, split: str, sample: int, epoch: int) -> Change:
+    """Return how `data.augment` changes the fields of a sample in an epoch.
+
+    Parameters
+    ----------
+    seed : of the network.
+
+    Raises
+    ------
+    DataError : from the returned function, for a field that holds no images.
+    """
+
+    def change(field: str, image: NDArray[Any]) -> NDArray[Any]:
+        if field not in data.augment:
+            return image
+        if image.ndim < 2:
+            raise DataError(f"Field '{field}' holds no images, which have rows and columns.")
+        how = Augmentation(data.augment[field].shift, data.augment[field].flip == "horizontal")
+        return how.apply(image, generator(seed, "augment", field, split, epoch, sample))
+
+    return change
 
 
 def _overlap(shift: int, size: int) -> slice:

@@ -86,6 +86,19 @@ def open_dataset(
     return split(dataset, data.split.train, data.split.validation, data.split.test)
 
 
+def is_here(data: Data, data_dir: Path | None = None) -> bool:
+    """Return whether `open_dataset` would not need to download anything.
+
+    Raises
+    ------
+    DataError : `data_dir` does not hold the files, or a place holds only some of them.
+    """
+    official: _files.Official | None = getattr(variant(data.name), "OFFICIAL", None)
+    if official is None or data.subset == "embedded":
+        return True
+    return _files.find(official, data_dir) is not None
+
+
 def listing(data_dir: Path | None = None) -> list[Entry]:
     """Return what data sets there are and where each subset would be read from."""
     entries = []

@@ -90,8 +90,9 @@ class Monitors:
             f"record={neurons}",
         ]
         phases = [n for n in self.plan.phases if entry.phases == "all" or n in entry.phases]
-        if entry.every > 1 and all(self.plan.phases[n].first % entry.every == 0 for n in phases):
-            arguments.append(f"dt={entry.every}*dt")
+        every = entry.every.step
+        if every > 1 and all(self.plan.phases[n].first % every == 0 for n in phases):
+            arguments.append(f"dt={every}*dt")
         if entry.when == "end":
             arguments += ['when="after_end"', "order=1"]
         elif self._has_early_code():

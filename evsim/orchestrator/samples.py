@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim.build.plan import Plan
-from evsim.datasets import Augmentation, Change, SplitData, read_field, unchanged
+from evsim.datasets import Change, SplitData, augmented, read_field, unchanged
 from evsim.errors import DataError
 from evsim.orchestrator.trial import Readout
 from evsim.spec.schema import Network
-from evsim.streams import generator
 
 SPLITS = ("train", "validation", "test")
 
@@ -22,11 +21,6 @@ class Samples:
 
     def __init__(self, network: Network, plan: Plan, data: SplitData | None):
         self.network, self.plan, self.data = network, plan, data
-        changed = network.data.augment if network.data else {}
-        self.augment = {
-            field: Augmentation(change.shift, change.flip == "horizontal")
-            for field, change in changed.items()
-        }
 
     def size(self, split: str) -> int:
         """Return the number of samples of a split."""
@@ -114,22 +108,9 @@ class Samples:
         if self.data is None:
             return {}
         change: Change = unchanged
-        if self.augment and epoch is not None:
-            change = self._change(split, index, epoch)
+        if self.network.data is not None and epoch is not None:
+            change = augmented(self.network.data, self.plan.seed, split, index, epoch)
         return {key: self._input(split, index, *key, change) for key in self.plan.inputs}
-
-    def _change(self, split: str, index: int, epoch: int) -> Change:
-        """Return how the fields of a sample are changed in an epoch."""
-
-        def change(field: str, sample: NDArray[Any]) -> NDArray[Any]:
-            if field not in self.augment:
-                return sample
-            if sample.ndim < 2:
-                raise DataError(f"Field '{field}' holds no images, which have rows and columns.")
-            draw = generator(self.plan.seed, "augment", field, split, epoch, index)
-            return self.augment[field].apply(sample, draw)
-
-        return change
 
     def _input(
         self, split: str, index: int, name: str, variable: str, change: Change

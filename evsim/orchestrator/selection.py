@@ -54,7 +54,7 @@ class Selection:
                 population=entry.population,
                 variables=entry.variables,
                 neurons=_neurons(entry.neurons),
-                every=entry.every,
+                every=entry.every.step,
                 at_start=entry.when == "start",
             )
             for at, entry in enumerate(record.states)
@@ -70,13 +70,12 @@ class Selection:
         """
         spikes = self.record.spikes
         kept: frozenset[str] = frozenset()
-        if spikes is not None and epoch % spikes.every.epoch == 0:
-            if _has(spikes.trials, index) and _names(spikes.phases, phase):
-                kept = self.populations
+        if spikes is not None and _names(spikes.phases, phase) and keeps(spikes, epoch, index):
+            kept = self.populations
         states = tuple(
             samples
             for samples, entry in zip(self.states, self.record.states, strict=True)
-            if _has(entry.trials, index) and _names(entry.phases, phase)
+            if _names(entry.phases, phase) and keeps(entry, epoch, index)
         )
         return Wanted(kept, states)
 
@@ -84,6 +83,12 @@ class Selection:
         """Whether parameters are kept after `epoch` epochs."""
         weights = self.record.weights
         return weights is not None and epoch % weights.every.epoch == 0
+
+
+def keeps(entry: schema.RecordSpikes | schema.RecordStates, epoch: int, index: int) -> bool:
+    """Return whether an entry of `record` asks for a trial; see `Selection.wanted`."""
+    due = epoch % entry.every.epoch == 0 and index % entry.every.trial == 0
+    return due and _has(entry.trials, index)
 
 
 def _neurons(chosen: Any) -> NDArray[np.int64] | None:

@@ -288,20 +288,21 @@ def _run_phase(
             done = pause
             if every_step:
                 simulation.learn(phase.name, every_step=True)
-        for chosen in wanted.states:
-            if (pause if chosen.at_start else pause - 1) % chosen.every == 0 and (
-                pause < phase.steps if chosen.at_start else pause > 0
-            ):
-                step = pause if chosen.at_start else pause - 1
-                for variable in chosen.variables:
-                    values = simulation.look(chosen.population, variable, step)
-                    samples[chosen.entry][variable].append(chosen.sample(values))
+        last = pause == phase.steps
         if windows and pause == windows[0]:
             simulation.watch(script.settle.variables if script.settle else ())
         elif pause in windows:
             moved = simulation.moved()
-            if phase.window and moved <= tolerance:
-                break
+            last |= bool(phase.window) and moved <= tolerance
+        for chosen in wanted.states:
+            step = pause if chosen.at_start else pause - 1
+            there = not last if chosen.at_start else pause > 0
+            if there and step % chosen.every == 0:
+                for variable in chosen.variables:
+                    values = simulation.look(chosen.population, variable, step)
+                    samples[chosen.entry][variable].append(chosen.sample(values))
+        if last:
+            break
     spikes = simulation.take_spikes() if wanted.spikes else {}
     record = PhaseRecord(
         name=phase.name,

@@ -17,7 +17,7 @@ TRIAL_COLUMNS = ("epoch", "split", "index", "sample", "label", "predicted", "res
 
 _SPIKE_ROWS = 1 << 16
 _ROWS = 1 << 14
-_TRIAL_ROWS = 1 << 12
+TRIAL_ROWS = 1 << 12
 _BLOCK = 1 << 18
 _WEIGHT_BLOCK = 1 << 22
 
@@ -83,6 +83,11 @@ def spikes_path(layout: Layout, population: str) -> str:
     return f"spikes/{population}/{'neuron_gap' if layout.encoding == 'compact' else 'neuron'}"
 
 
+def sums_path(population: str) -> str:
+    """Return the path of the checksums of a population's spikes."""
+    return f"trials/spike_crc32/{population}"
+
+
 def states_path(number: int, entry: States, variable: str) -> str:
     """Return the path of a variable in entry `number` of `record.states`."""
     return f"states/{entry.population}/{number}/{variable}"
@@ -92,13 +97,15 @@ def _trials(layout: Layout) -> list[Column]:
     split = h5py.enum_dtype({name: code for code, name in enumerate(SPLITS)}, basetype="u1")
     types: dict[str, Any] = dict.fromkeys(TRIAL_COLUMNS, np.dtype(np.int64))
     types |= {"split": split, "residual": np.dtype(np.float64)}
-    found = [Column(f"trials/{name}", types[name], (), (_TRIAL_ROWS,)) for name in TRIAL_COLUMNS]
+    found = [Column(f"trials/{name}", types[name], (), (TRIAL_ROWS,)) for name in TRIAL_COLUMNS]
     offsets = ["trials/step_offset"]
     offsets += [f"trials/spike_offset/{name}" for name in layout.spikes]
     offsets += [f"trials/state_offset/{number}" for number in range(len(layout.states))]
-    tail = (len(layout.phases) + 1,)
+    tail, sums = (len(layout.phases) + 1,), (len(layout.phases),)
+    found += [Column(path, np.dtype(np.uint64), tail, (TRIAL_ROWS, *tail)) for path in offsets]
     return found + [
-        Column(path, np.dtype(np.uint64), tail, (_TRIAL_ROWS, *tail)) for path in offsets
+        Column(sums_path(name), np.dtype(np.uint32), sums, (TRIAL_ROWS, *sums))
+        for name in layout.summed
     ]
 
 
@@ -133,7 +140,7 @@ def _weights(layout: Layout) -> list[Column]:
     if not layout.parameters:
         return []
     dtype = np.dtype(layout.precision)
-    found = [Column("weight_epochs", np.dtype(np.int64), (), (_TRIAL_ROWS,))]
+    found = [Column("weight_epochs", np.dtype(np.int64), (), (TRIAL_ROWS,))]
     for parameter in layout.parameters:
         block = _block(parameter.shape, dtype.itemsize)
         path = f"weights/{parameter.name}"

@@ -7,6 +7,8 @@ more byte of 255 for each 255 in it: 3 is `3`, 255 is `255 0`, 600 is `255 255 9
 
 from __future__ import annotations
 
+import zlib
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -59,6 +61,33 @@ def encode_gaps(
     code = np.insert(gap.astype(np.uint8), np.repeat(wide, escapes), ESCAPE)
     before = np.concatenate(([0], np.cumsum(escapes, dtype=np.int64)))
     return code, marks + before[np.searchsorted(wide, marks)]
+
+
+def sums(data: NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """Return the CRC-32 of the bytes of consecutive parts, (part,).
+
+    Parameters
+    ----------
+    offsets : (part + 1,), where each begins in `data` and the last ends.
+    """
+    parts = [zlib.crc32(data[begin:end].tobytes()) for begin, end in pairwise(offsets.tolist())]
+    return np.array(parts, np.uint32)
+
+
+def check(data: NDArray[Any], lengths: NDArray[np.int64], expected: NDArray[np.uint32]) -> None:
+    """Compare the checksums of consecutive parts.
+
+    Parameters
+    ----------
+    lengths, expected : (part,)
+
+    Raises
+    ------
+    ValueError : one differs.
+    """
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    if offsets[-1] != len(data) or (sums(data, offsets) != expected).any():
+        raise ValueError("spikes have another checksum")
 
 
 def decode(

@@ -24,7 +24,7 @@ from evsim.recording.columns import Column, columns
 from evsim.recording.layout import Layout
 
 FORMAT = "evsim recording"
-VERSION = 1
+VERSION = 2
 PAGE = 4096
 
 _CACHE = 1 << 22

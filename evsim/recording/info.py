@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evsim.recording.layout import Layout
+from evsim.recording.space import readable
 
 _LINES = 12
 
@@ -49,7 +50,7 @@ class Info:
         lines += _line("trials", _listing({k: v for k, v in self.trials.items() if v}))
         lines += _line("phases", _listing({p.name: p.steps for p in self.layout.phases}, " steps"))
         lines += _line("time step", f"{self.layout.dt:g} s")
-        lines += _line("file", f"{self.path.name}, {_bytes(self.file_bytes)}")
+        lines += _line("file", f"{self.path.name}, {readable(self.file_bytes)}")
         lines += [*self._populations(), *self._kept(), *self._metrics(), *self._costs()]
         return "\n".join(lines)
 
@@ -107,7 +108,7 @@ class Info:
             silent = f"{100 * row['activation_sparsity']:.2f} %"
             lines += [
                 f"{split:<14}{_large(row['spikes'] / max(row['trials'], 1))} spikes, activation "
-                f"sparsity {silent}, footprint {_bytes(row['footprint'])}",
+                f"sparsity {silent}, footprint {readable(row['footprint'])}",
                 f"{'':<14}{_large(counts['acs'])} accumulations and {_large(counts['macs'])} "
                 f"multiplications of {_large(counts['dense'])} if all neurons sent in every step",
             ]
@@ -134,11 +135,3 @@ def _line(name: str, value: object) -> list[str]:
 
 def _listing(counts: Mapping[str, int], unit: str = "") -> str:
     return ", ".join(f"{name} {number:,}{unit}" for name, number in counts.items())
-
-
-def _bytes(number: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.3g} TB"

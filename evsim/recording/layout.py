@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -99,6 +99,7 @@ class Layout:
     states : entries of `record.states`, in their order.
     parameters : parameters whose values are kept.
     phases : all phases in the order they run.
+    sums : whether compact spikes have checksums; recordings of format 1 have none.
     """
 
     dt: float
@@ -109,6 +110,12 @@ class Layout:
     states: tuple[States, ...]
     parameters: tuple[Parameter, ...]
     phases: tuple[Phase, ...]
+    sums: bool = True
+
+    @property
+    def summed(self) -> tuple[str, ...]:
+        """Populations whose spikes have checksums of evsim's own."""
+        return self.spikes if self.sums and self.encoding == "compact" else ()
 
     @classmethod
     def from_plan(
@@ -156,6 +163,7 @@ class Layout:
             states=tuple(_states_from(item) for item in data["states"]),
             parameters=tuple(_with_shape(Parameter, item) for item in data["parameters"]),
             phases=tuple(Phase(**item) for item in data["phases"]),
+            sums=bool(data.get("sums", False)),
         )
 
     def to_json(self) -> str:
@@ -165,40 +173,6 @@ class Layout:
     def population(self, name: str) -> Population:
         """Return the population of that name."""
         return next(population for population in self.populations if population.name == name)
-
-    def estimate(
-        self,
-        trials: int,
-        steps: int,
-        spikes_per_step: Mapping[str, float] | None = None,
-        weights: int = 0,
-        sampled: Sequence[int] | None = None,
-    ) -> int:
-        """Return the size of the recording before compression, bytes.
-
-        Parameters
-        ----------
-        trials : trials of which spikes are kept.
-        steps : kept steps of each.
-        spikes_per_step : population -> spikes in a step; every neuron where it is left out.
-        weights : how often the parameters are kept.
-        sampled : trials of which states are kept, by entry; by default those of `trials`.
-        """
-        expected = spikes_per_step or {}
-        total = 0.0
-        for name in self.spikes:
-            size = self.population(name).size
-            spikes = expected.get(name, float(size))
-            total += trials * steps * (spikes * self._spike_bytes(size) + count_type(size).itemsize)
-        for entry, kept in zip(self.states, sampled or [trials] * len(self.states), strict=True):
-            sample = sum(v.width * np.dtype(v.dtype).itemsize for v in entry.variables)
-            total += kept * math.ceil(steps / entry.every) * sample
-        values = sum(math.prod(parameter.shape) for parameter in self.parameters)
-        total += weights * values * np.dtype(self.precision).itemsize
-        return math.ceil(total)
-
-    def _spike_bytes(self, size: int) -> int:
-        return 1 if self.encoding == "compact" else neuron_type(size).itemsize
 
 
 def neuron_type(size: int) -> np.dtype[Any]:
@@ -231,7 +205,7 @@ def _states(entry: RecordStates, plan: Plan) -> States:
         return Variable(variable.name, variable.unit, dtype, 1 if variable.shared else width)
 
     variables = tuple(recorded(name) for name in entry.variables)
-    return States(entry.population, variables, neurons, entry.every, entry.when)
+    return States(entry.population, variables, neurons, entry.every.step, entry.when)
 
 
 def _neurons(chosen: Trials) -> tuple[int, ...] | None:

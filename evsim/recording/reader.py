@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from evsim.errors import Fault, RecordingError, nearest
 from evsim.recording import encoding, hdf5
-from evsim.recording.columns import SPLITS, TRIAL_COLUMNS, columns, spikes_path, states_path
+from evsim.recording.columns import SPLITS, TRIAL_COLUMNS, spikes_path, states_path, sums_path
+from evsim.recording.committed import Committed
 from evsim.recording.folder import manifest_beside, recording_path
 from evsim.recording.info import Info
 from evsim.recording.trains import SpikeTrains
@@ -55,16 +56,8 @@ class Run:
     """
 
     def __init__(self, path: Path):
-        self.path = path
-        self._file, self.layout, self.closed = hdf5.open_for_reading(path)
-        try:
-            with hdf5.reading(path):
-                _, self._lengths = hdf5.read_commit(
-                    self._file, columns(self.layout), live=not self.closed
-                )
-        except BaseException:
-            self._file.close()
-            raise
+        self._data = Committed(path)
+        self.path, self.layout, self.closed = path, self._data.layout, self._data.closed
 
     def __enter__(self) -> Run:
         return self
@@ -74,7 +67,7 @@ class Run:
 
     def close(self) -> None:
         """Close the file; nothing can be read afterwards."""
-        self._file.close()
+        self._data.close()
 
     def refresh(self) -> None:
         """Take note of what a running writer has committed since.
@@ -83,10 +76,7 @@ class Run:
         ------
         RecordingError : the file is damaged.
         """
-        with hdf5.reading(self.path):
-            _, self._lengths = hdf5.read_commit(
-                self._file, columns(self.layout), live=not self.closed
-            )
+        self._data.refresh()
         for name in ("trials", "_step_offset"):
             self.__dict__.pop(name, None)
 
@@ -97,7 +87,7 @@ class Run:
         Fields: `epoch` from 0, `split` as text, `index` in its pass, `sample` of the split's data,
         `label` and `predicted` (-1 without), `residual` (NaN where not measured).
         """
-        split = self._read("trials/split")
+        split = self._data.read("trials/split")
         if len(split) and split.max() >= len(SPLITS):
             raise RecordingError(f"Recording '{self.path}' is damaged: a trial has no split")
         fields = [
@@ -107,7 +97,7 @@ class Run:
         table = np.empty(len(split), fields)
         for name in TRIAL_COLUMNS:
             table[name] = (
-                np.array(SPLITS)[split] if name == "split" else self._read(f"trials/{name}")
+                np.array(SPLITS)[split] if name == "split" else self._data.read(f"trials/{name}")
             )
         return table
 
@@ -120,13 +110,9 @@ class Run:
     @property
     def sampled(self) -> NDArray[np.int64]:
         """Rows of `trials` of which every entry of `record.states` kept samples, (kept,)."""
-        kept = [
-            self._read(f"trials/state_offset/{number}") for number in range(len(self.layout.states))
-        ]
-        every = np.full(len(self.trials), bool(kept))
-        for offset in kept:
-            every &= offset[:, -1] > offset[:, 0]
-        return np.flatnonzero(every)
+        entries = range(len(self.layout.states))
+        kept = [self.kept_samples(entry).any(axis=1) for entry in entries]
+        return np.flatnonzero(np.all(kept, axis=0)) if kept else np.zeros(0, np.int64)
 
     @property
     def kept_steps(self) -> NDArray[np.int64]:
@@ -135,12 +121,12 @@ class Run:
 
     def kept_samples(self, entry: int) -> NDArray[np.int64]:
         """Return how many samples entry `entry` of `layout.states` kept, (trial, phase)."""
-        return np.diff(self._read(f"trials/state_offset/{entry}").astype(np.int64))
+        return np.diff(self._data.read(f"trials/state_offset/{entry}").astype(np.int64))
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
         """Lines of metrics, one an epoch and split."""
-        data = self._read("metrics").tobytes()
+        data = self._data.read("metrics").tobytes()
         with hdf5.reading(self.path):
             return [json.loads(line) for line in data.splitlines()]
 
@@ -148,12 +134,12 @@ class Run:
     def provenance(self) -> dict[str, Any]:
         """What made the recording."""
         with hdf5.reading(self.path):
-            return dict(json.loads(hdf5.read_text(self._file, "provenance")))
+            return dict(json.loads(self._data.text("provenance")))
 
     @property
     def weight_epochs(self) -> NDArray[np.int64]:
         """Epochs done when each row of weights was kept, (row,); 0 is before training."""
-        return self._read("weight_epochs") if self.layout.parameters else np.zeros(0, np.int64)
+        return self._data.read("weight_epochs") if self.layout.parameters else np.zeros(0, np.int64)
 
     def phases(self, trial: int) -> dict[str, tuple[int, int]]:
         """Return phase -> first step and end, of the phases whose spikes the trial kept.
@@ -174,7 +160,7 @@ class Run:
         """
         (row,) = self._rows(population, trial, phase)
         begin, end = self._span(self._step_offset[row], trial, phase)
-        return self._read(f"spikes/{population}/count", begin, end).astype(np.int64)
+        return self._data.read(f"spikes/{population}/count", begin, end).astype(np.int64)
 
     def spikes(
         self, population: str, trials: Choice = None, phase: str | None = None
@@ -259,7 +245,7 @@ class Run:
         number = self._entry(population, variable, entry)
         kept = self.layout.states[number]
         row = self._row(trial)
-        offset = self._read(f"trials/state_offset/{number}", row, row + 1)[0]
+        offset = self._data.read(f"trials/state_offset/{number}", row, row + 1)[0]
         begin, end = self._span(offset, trial, phase)
         first, last = self._phase_range(phase)
         steps, past, ran = [np.zeros(0, np.int64)], 0, self.phases(trial)
@@ -269,7 +255,14 @@ class Run:
                 steps.append(past + kept.every * np.arange(length))
                 begun, ended = ran.get(phase_.name, (0, phase_.steps))
                 past += ended - begun
-        return np.concatenate(steps), self._read(states_path(number, kept, variable), begin, end)
+        return np.concatenate(steps), self._data.read(
+            states_path(number, kept, variable), begin, end
+        )
+
+    def sampled_phases(self, trial: int, entry: int) -> tuple[str, ...]:
+        """Return the phases of a trial of which an entry of `layout.states` kept samples."""
+        kept = self.kept_samples(entry)[self._row(trial)].tolist()
+        return tuple(p.name for p, some in zip(self.layout.phases, kept, strict=True) if some)
 
     def weights(self, parameter: str, epoch: int = -1) -> NDArray[np.floating[Any]]:
         """Return a parameter as it was after `epoch` epochs, in its shape; -1 is the last kept.
@@ -287,7 +280,9 @@ class Run:
             kept = ", ".join(map(str, epochs)) or "none"
             raise RecordingError(f"'{self.path}' has no weights after epoch {epoch}; kept: {kept}")
         row = epochs.index(wanted)
-        weights: NDArray[np.floating[Any]] = self._read(f"weights/{parameter}", row, row + 1)[0]
+        weights: NDArray[np.floating[Any]] = self._data.read(f"weights/{parameter}", row, row + 1)[
+            0
+        ]
         return weights
 
     def info(self) -> Info:
@@ -305,8 +300,8 @@ class Run:
             closed=self.closed,
             manifest=manifest_beside(self.path),
             layout=layout,
-            spikes={name: self._total(path) for name, path in counts.items()},
-            spike_bytes=sum(map(self._stored, kept)),
+            spikes={name: self._data.total(path) for name, path in counts.items()},
+            spike_bytes=sum(map(self._data.stored, kept)),
             trials={name: int((trials["split"] == name).sum()) for name in SPLITS},
             recorded=len(self.recorded),
             weight_epochs=tuple(self.weight_epochs.tolist()),
@@ -316,16 +311,7 @@ class Run:
 
     @cached_property
     def _step_offset(self) -> NDArray[np.uint64]:
-        return self._read("trials/step_offset")
-
-    def _read(self, path: str, begin: int = 0, end: int | None = None) -> NDArray[Any]:
-        """Return rows of a dataset; by default all that are committed."""
-        length = self._lengths[path]
-        stop = length if end is None else int(end)
-        with hdf5.reading(self.path):
-            if not 0 <= int(begin) <= stop <= length:
-                raise ValueError(f"'{path}' has {length} rows, not {stop}")
-            return np.asarray(self._file[path][int(begin) : stop])
+        return self._data.read("trials/step_offset")
 
     def _rows(self, population: str, trials: Choice, phase: str | None) -> NDArray[np.int64]:
         """Return the rows of `trials` that a choice names, (trial,), of which spikes are kept."""
@@ -357,14 +343,19 @@ class Run:
         """Yield trials that follow each other, with the counts of their steps, and neurons."""
         first, last = self._phase_range(phase)
         steps = self._step_offset[rows][:, [first, last]].astype(np.int64)
-        data = self._read_rows(f"trials/spike_offset/{population}", rows)[:, [first, last]]
+        offsets = self._read_rows(f"trials/spike_offset/{population}", rows)[:, first : last + 1]
+        data = offsets[:, [0, -1]]
         size = self.layout.population(population).size
-        path = spikes_path(self.layout, population)
+        spikes = spikes_path(self.layout, population)
         for begin, end in _stretches(rows, data):
             part = slice(begin, end)
             count = self._pieces(f"spikes/{population}/count", steps[part]).astype(np.int64)
-            stored = self._pieces(path, data[part])
+            stored = self._pieces(spikes, data[part])
             with hdf5.reading(self.path):
+                if population in self.layout.summed:
+                    path = sums_path(population)
+                    sums = self._data.read(path, rows[begin], rows[end - 1] + 1)[:, first:last]
+                    encoding.check(stored, np.diff(offsets[part], axis=1).ravel(), sums.ravel())
                 neuron = encoding.decode(stored, count, size, self.layout.encoding)
             yield rows[part], count, neuron
 
@@ -396,7 +387,7 @@ class Run:
     def _pieces(self, path: str, spans: NDArray[np.int64]) -> NDArray[Any]:
         """Return some rows of a dataset after each other, (first, end) of ascending pieces."""
         start = int(spans[0, 0])
-        data = self._read(path, start, int(spans[-1, 1]))
+        data = self._data.read(path, start, int(spans[-1, 1]))
         if (spans[1:, 0] == spans[:-1, 1]).all():
             return data
         return np.concatenate([data[begin - start : end - start] for begin, end in spans.tolist()])
@@ -405,25 +396,11 @@ class Run:
         """Return some rows of a table of offsets, ascending."""
         if not len(rows):
             return np.zeros((0, len(self.layout.phases) + 1), np.int64)
-        found: NDArray[np.int64] = self._read(path, rows[0], rows[-1] + 1)[rows - rows[0]]
+        found: NDArray[np.int64] = self._data.read(path, rows[0], rows[-1] + 1)[rows - rows[0]]
         return found.astype(np.int64)
 
-    def _total(self, path: str) -> int:
-        """Return the sum of a dataset, read in blocks."""
-        length, block = self._lengths[path], 1 << 20
-        starts = range(0, length, block)
-        return sum(int(self._read(path, s, min(length, s + block)).sum(dtype=int)) for s in starts)
-
-    def _stored(self, path: str) -> int:
-        """Return the bytes that the rows of a dataset take in the file."""
-        with hdf5.reading(self.path):
-            dataset = self._file[path]
-            # The last block is allocated whole, however few rows it has.
-            rows: int = self._lengths[path] * dataset.dtype.itemsize
-            return min(int(dataset.id.get_storage_size()), rows)
-
     def _row(self, trial: int) -> int:
-        number = self._lengths["trials/split"]
+        number = self._data.lengths["trials/split"]
         if not -number <= trial < number:
             raise RecordingError(f"No trial {trial}; '{self.path}' has {number}, counted from 0")
         return trial % number

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from evsim.errors import RecordingError, RunError
 from evsim.orchestrator.events import PhaseRecord, TrialRecord
 from evsim.recording import encoding, hdf5, text
 from evsim.recording.buffer import Buffer
-from evsim.recording.columns import SPLITS, columns, spikes_path, states_path
+from evsim.recording.columns import SPLITS, columns, spikes_path, states_path, sums_path
 from evsim.recording.layout import Layout
 
 
@@ -62,7 +63,7 @@ class Writer:
         """
         if path.exists():
             raise RecordingError(f"'{path}' exists; recordings are not overwritten")
-        with hdf5.writing(path), _replacing(path) as fresh:
+        with hdf5.writing(path), replacing(path) as fresh:
             hdf5.create(fresh, layout, text.to_text(provenance))
         return cls(path, layout)
 
@@ -77,6 +78,7 @@ class Writer:
         """
         file, found, closed = hdf5.open_for_reading(path)
         with file:
+            layout = replace(layout, sums=found.sums)
             if found != layout or position.keys() != {c.path for c in columns(layout)}:
                 raise RecordingError(
                     f"Recording '{path}' holds other populations, states or phases than this "
@@ -92,7 +94,7 @@ class Writer:
             if not closed or any(len(file[name]) > rows for name, rows in position.items()):
                 with hdf5.reading(path):
                     provenance = hdf5.read_text(file, "provenance")
-                with hdf5.writing(path), _replacing(path) as fresh:
+                with hdf5.writing(path), replacing(path) as fresh:
                     hdf5.create(fresh, layout, provenance)
                     with cls(fresh, layout) as writer:
                         writer._copy(file, position)
@@ -219,6 +221,8 @@ class Writer:
             data, offsets = encoding.encode_gaps(neuron, count, size, offsets)
         path = spikes_path(self.layout, name)
         self._append(f"trials/spike_offset/{name}", self._buffers[path].end + offsets)
+        if name in self.layout.summed:
+            self._append(sums_path(name), encoding.sums(data, offsets))
         self._append(path, data)
         self._append(f"spikes/{name}/count", count)
 
@@ -257,7 +261,7 @@ class Writer:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """Give a path beside `path`; what is there in the end takes its place if nothing failed."""
     fresh = path.with_name(f".{path.name}.new")
     try:
@@ -268,14 +272,14 @@ def _replacing(path: Path) -> Iterator[Path]:
         raise
 
 
-_SILENT = Spikes(np.zeros(0, np.uint32), np.zeros(0, np.uint32))
+SILENT = Spikes(np.zeros(0, np.uint32), np.zeros(0, np.uint32))
 
 
 def _spikes_of(phase: PhaseRecord | None, population: str) -> Spikes:
     """Return a phase's spikes; no steps where nothing of it is kept, none where it is silent."""
     if phase is None:
-        return _SILENT
-    silent = Spikes(np.zeros(phase.steps, np.uint32), _SILENT.neuron)
+        return SILENT
+    silent = Spikes(np.zeros(phase.steps, np.uint32), SILENT.neuron)
     spikes = phase.spikes.get(population, silent)
     if len(spikes.count) != phase.steps:
         raise ValueError(f"phase '{phase.name}' has {phase.steps} steps, not {len(spikes.count)}")

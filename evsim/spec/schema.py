@@ -312,10 +312,26 @@ class Readout(Section):
     metrics: tuple[Literal["error", "loss"], ...] = ("error",)
 
 
-class Every(Section):
-    """How often something is recorded."""
+class EveryEpoch(Section):
+    """How often something is recorded: in every `epoch`-th epoch, from the first."""
 
     epoch: Count = 1
+
+
+class EveryTrial(EveryEpoch):
+    """And of every `trial`-th trial of a pass, from its first."""
+
+    trial: Count = 1
+
+
+class EveryStep(EveryTrial):
+    """And in every `step`-th step of a phase, from its first. A number alone is that of steps."""
+
+    step: Count = 1
+
+
+def _every_step(value: Any) -> Any:
+    return {"step": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _check_names(value: Any) -> Any:
@@ -344,19 +360,21 @@ class RecordSpikes(Section):
     populations: Names = "all"
     phases: Names = "all"
     trials: Trials = "all"
-    every: Every = Every()
+    every: EveryTrial = EveryTrial()
     encoding: Literal["plain", "compact"] = "plain"
 
 
 class RecordStates(Section):
-    """Which state variables are kept, sampled every `every` steps."""
+    """Which state variables are kept, and when."""
 
     population: str
     variables: Annotated[tuple[Name, ...], Field(min_length=1)]
     neurons: Trials = "all"
     phases: Names = "all"
     trials: Trials = "all"
-    every: Count = 1
+    every: Annotated[
+        EveryStep, BeforeValidator(_every_step, json_schema_input_type=Count | EveryStep)
+    ] = EveryStep()
     when: Literal["start", "end"] = "start"
 
 
@@ -364,7 +382,7 @@ class RecordWeights(Section):
     """Which learned parameters are kept: `projection`, `population.variable`, or all."""
 
     parameters: Names = "all"
-    every: Every = Every()
+    every: EveryEpoch = EveryEpoch()
 
 
 class Record(Section):

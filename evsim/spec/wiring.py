@@ -8,7 +8,7 @@ from typing import Any
 
 from evsim import registry
 from evsim.errors import nearest
-from evsim.projections.base import GeometryError, Pairs
+from evsim.projections.base import Geometry, GeometryError, Pairs
 from evsim.spec.faults import PROJECTIONS, Faults, Scope, variants
 from evsim.spec.plasticity import assigned
 from evsim.spec.populations import check_drawn
@@ -224,3 +224,14 @@ def geometry_options(network: Network, projection: Projection) -> dict[str, Any]
     options["pool"] = (pool.average or pool.max) if pool else None
     options["maximum"] = pool is not None and pool.max is not None
     return {**options, "seed": network.seed, "name": projection.name}
+
+
+def infer_geometry(network: Network, projection: Projection) -> Geometry:
+    """Return the geometry of a projection that the checks accepted."""
+    module = registry.load("evsim.projections", projection.kind)
+    geometry: Geometry = module.GEOMETRY.infer(
+        network.populations[projection.from_.partition(".")[0]].shape,
+        network.populations[projection.to.partition(".")[0]].shape,
+        geometry_options(network, projection),
+    )
+    return geometry

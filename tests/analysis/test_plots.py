@@ -12,7 +12,9 @@ import pytest
 from matplotlib.image import imread
 
 from evsim import registry
+from evsim.analysis.convergence import typical_trials
 from evsim.analysis.plots import FIGURES, plot
+from evsim.engines.base import Spikes
 from evsim.errors import InputError, RecordingError, RunError
 from evsim.recording.layout import Layout, Parameter
 from evsim.recording.reader import Run, open_run
@@ -23,6 +25,9 @@ WITH_KERNELS = replace(
     LAYOUT,
     parameters=(*LAYOUT.parameters, Parameter("k1", (4, 1, 3, 3)), Parameter("in", (64, 5))),
 )
+
+OF_NETWORKS = {"receptive_fields", "stdp_window"}
+"""Figures that need the run's network file: drawn in the tests of what they show."""
 
 
 def write(path: Path, layout: Layout) -> None:
@@ -52,7 +57,7 @@ def assert_drawn(path: Path) -> None:
     assert len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 20
 
 
-@pytest.mark.parametrize("what", registry.names(FIGURES))
+@pytest.mark.parametrize("what", sorted({*registry.names(FIGURES)} - OF_NETWORKS))
 def test_every_figure_is_a_picture(run: Run, tmp_path: Path, what: str) -> None:
     out = tmp_path / f"{what}.png"
     plot(run, what, out)
@@ -77,6 +82,8 @@ def test_the_raster_is_of_the_trial_asked_for(run: Run, tmp_path: Path) -> None:
         ("weights", "no weights to draw"),
         ("rates", "no spikes to draw"),
         ("confusion", "no predictions of labelled trials to draw"),
+        ("receptive_fields", "no spikes that answer to images to draw"),
+        ("stdp_window", "no weights that change at spikes to draw"),
     ],
 )
 def test_what_a_recording_lacks_is_named(tmp_path: Path, what: str, lacks: str) -> None:
@@ -122,3 +129,23 @@ def test_missing_matplotlib_says_what_to_install(
 def test_a_place_that_cannot_be_written_is_an_error(run: Run, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="Cannot write to"):
         plot(run, "accuracy", tmp_path / "missing" / "out.png")
+
+
+def test_trials_that_end_at_different_steps_are_drawn(tmp_path: Path) -> None:
+    """As `protocol.settle.early` leaves them: those of the commonest length."""
+    random, path = np.random.default_rng(1), tmp_path / "recording.h5"
+    with Writer.create(path, PLAIN, {}) as writer:
+        for i, kept in enumerate((20, 12, 12)):
+            made = trial(random, i, PLAIN, ("free",))
+            (free,) = made.phases
+            spikes = {
+                name: Spikes(sent.count[:kept], sent.neuron[: sent.count[:kept].sum()])
+                for name, sent in free.spikes.items()
+            }
+            short = replace(free, steps=kept, spikes=spikes, states={})
+            writer.trial(replace(made, phases=(short,)))
+    with open_run(path) as run:
+        assert typical_trials(run) == [1, 2]
+        for what in ("rates", "raster"):
+            plot(run, what, tmp_path / f"{what}.png")
+            assert_drawn(tmp_path / f"{what}.png")

@@ -39,7 +39,9 @@ protocol:
   settle: {variables: [x], after: early, early: [early, late], window: 5, tolerance: 2}
 record:
   spikes: {}
-  states: [{population: cells, variables: [x, age], when: end}]
+  states:
+    - {population: cells, variables: [x, age], when: end}
+    - {population: cells, variables: [x], when: start}
   weights: {}
 """
 
@@ -59,6 +61,10 @@ def test_a_phase_ends_with_the_first_window_in_which_little_moved(
         np.testing.assert_array_equal(age[:, 0], step + 1)
         _, x = recording.states("cells", "x", 0, "late")
         np.testing.assert_array_equal(x[:, 0], 64 * 0.5 ** np.arange(1, 13))
+        step, x = recording.states("cells", "x", 0, entry=1)
+        assert step.tolist() == list(range(30))
+        expected = [*(1024 * 0.5 ** np.arange(18)), *(64 * 0.5 ** np.arange(12))]
+        np.testing.assert_array_equal(x[:, 0], expected)
         assert len(recording.spikes("cells", 0).step) == 3 * (7 + 3)
         assert recording.trials["residual"][0] == 1024 * (0.5**13 - 0.5**18)
         bias = recording.weights("cells.bias", 1)

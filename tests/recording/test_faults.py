@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 
 from evsim.errors import RecordingError, RunError
+from evsim.recording.layout import Layout
 from evsim.recording.reader import Run, open_run
 from evsim.recording.writer import Writer
 from tests.recording.helpers import LAYOUT, PLAIN, contents, parameters, trial, with_encoding
@@ -223,13 +223,11 @@ def test_mending_on_a_full_disk_keeps_the_recording(tmp_path: Path) -> None:
         "import resource, signal, sys; from pathlib import Path\n"
         f"sys.path.insert(0, {str(ENDLESS.parents[2])!r})\n"
         "from evsim.errors import RunError\n"
-        "from evsim.recording.reader import open_run\n"
-        "from evsim.recording.writer import Writer\n"
+        "from evsim.recording.repair import repair\n"
         f"path = Path({str(path)!r})\n"
-        "run = open_run(path); position = dict(run._lengths); run.close()\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-        "try: Writer.reopen(path, run.layout, position)\n"
+        "try: repair(path)\n"
         "except RunError: sys.exit(3)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
@@ -245,15 +243,23 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
         Writer.create(tmp_path / "missing" / "recording.h5", LAYOUT, {})
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    path = tmp_path_factory.mktemp("good") / "recording.h5"
-    with Writer.create(path, PLAIN, {"name": "good"}) as writer:
+def write_few(path: Path, layout: Layout) -> Path:
+    with Writer.create(path, layout, {"name": "good"}) as writer:
         writer.weights(0, parameters(random_for(0)))
         for i in range(4):
-            writer.trial(trial(random_for(i), i, PLAIN))
+            writer.trial(trial(random_for(i), i, layout))
         writer.metrics({"epoch": 0})
-    yield path
+    return path
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_few(tmp_path_factory.mktemp("plain") / "recording.h5", PLAIN)
+
+
+@pytest.fixture(scope="module")
+def compact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_few(tmp_path_factory.mktemp("compact") / "recording.h5", LAYOUT)
 
 
 def read_all(path: Path) -> list[object]:
@@ -281,7 +287,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("which", ["good", "killed"])
+@pytest.mark.parametrize("which", ["plain", "compact", "killed"])
 def test_damage_is_reported_or_harmless(
     which: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -306,8 +312,8 @@ def test_damage_is_reported_or_harmless(
     assert reported > 12
 
 
-def test_a_truncated_recording_is_reported(good: Path, tmp_path: Path) -> None:
-    data = good.read_bytes()
+def test_a_truncated_recording_is_reported(plain: Path, tmp_path: Path) -> None:
+    data = plain.read_bytes()
     path = tmp_path / "recording.h5"
     for length in [0, 7, 100, *random_for(1).integers(0, len(data) - 1, 20).tolist()]:
         path.write_bytes(data[:length])

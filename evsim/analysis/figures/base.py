@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from evsim.analysis.style import COLOURS
 from evsim.errors import Fault, InputError
 from evsim.recording.reader import Run
@@ -56,6 +59,20 @@ def time_unit(run: Run, trial: int) -> tuple[str, float]:
     phases = run.phases(trial).values()
     steps = max((end for _, end in phases), default=sum(p.steps for p in run.layout.phases))
     return ("s", 1.0) if steps * run.layout.dt > 2 else ("ms", 1e3)
+
+
+def mosaic(panel: Axes, pictures: NDArray[np.floating[Any]], limit: float) -> None:
+    """Draw pictures side by side, (picture, row, column), from blue at -limit to red at limit."""
+    number, height, width = pictures.shape
+    columns = int(np.ceil(np.sqrt(number)))
+    rows = int(np.ceil(number / columns))
+    canvas = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
+    for index, picture in enumerate(pictures):
+        row, column = divmod(index, columns)
+        top, left = row * (height + 1), column * (width + 1)
+        canvas[top : top + height, left : left + width] = picture
+    panel.imshow(canvas, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    panel.set_axis_off()
 
 
 def colours() -> list[str]:

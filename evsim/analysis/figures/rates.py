@@ -29,7 +29,7 @@ def draw(run: Run, figure: Figure, trial: int | None) -> None:
     _, scale = time_unit(run, trials[0])
     begins = [begin for begin, _ in run.phases(trials[0]).values()][1:]
     for name, colour in zip(run.layout.spikes, colours(), strict=False):
-        rate = np.mean([_smoothed(run, name, row) for row in trials], axis=0)
+        rate = np.mean([smoothed(run, name, row) for row in trials], axis=0)
         time = (np.arange(len(rate)) + 0.5) * run.layout.dt * scale
         for part in np.split(np.arange(len(rate)), begins):
             label = name if not part[0] else "_"
@@ -39,7 +39,7 @@ def draw(run: Run, figure: Figure, trial: int | None) -> None:
     over_a_trial(run, panel, trials, "rate")
 
 
-def _smoothed(run: Run, population: str, trial: int) -> NDArray[np.float64]:
+def smoothed(run: Run, population: str, trial: int) -> NDArray[np.float64]:
     """Return the rate in every step of a trial, (step,), Hz; a phase knows nothing of others."""
     size, dt = run.layout.population(population).size, run.layout.dt
     phases = run.phases(trial)

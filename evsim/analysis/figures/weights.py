@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.analysis.figures.base import lacking
+from evsim.analysis.figures.base import lacking, mosaic
 from evsim.recording.reader import Run
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def draw(run: Run, figure: Figure, trial: int | None) -> None:
     names = [parameter.name for parameter in run.layout.parameters]
     if not names or not len(run.weight_epochs):
         raise lacking(run, "weights", "ask for `record: {weights: {}}`")
-    images = {name: _kernels(run, name) for name in names}
+    images = {name: kernels(run, name) for name in names}
     number = len(names) + sum(image is not None for image in images.values())
     across = min(number, ACROSS)
     rows = -(-number // across)
@@ -31,14 +31,14 @@ def draw(run: Run, figure: Figure, trial: int | None) -> None:
     panels = iter(figure.subplots(rows, across, squeeze=False).ravel())
     for name, image in images.items():
         if image is not None:
-            _mosaic(next(panels), image, name)
+            _image(next(panels), image, name)
     for name in names:
         _histograms(run, next(panels), name)
     for panel in panels:
         panel.set_axis_off()
 
 
-def _kernels(run: Run, name: str) -> NDArray[np.floating[Any]] | None:
+def kernels(run: Run, name: str) -> NDArray[np.floating[Any]] | None:
     """Return the last weights as pictures, (picture, row, column); None where they are none."""
     weights = run.weights(name)
     if weights.ndim == 4:
@@ -51,18 +51,9 @@ def _kernels(run: Run, name: str) -> NDArray[np.floating[Any]] | None:
     return None
 
 
-def _mosaic(panel: Axes, pictures: NDArray[np.floating[Any]], name: str) -> None:
-    number, height, width = pictures.shape
-    columns = int(np.ceil(np.sqrt(number)))
-    rows = int(np.ceil(number / columns))
-    canvas = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
-    for index, picture in enumerate(pictures):
-        row, column = divmod(index, columns)
-        top, left = row * (height + 1), column * (width + 1)
-        canvas[top : top + height, left : left + width] = picture
+def _image(panel: Axes, pictures: NDArray[np.floating[Any]], name: str) -> None:
     limit = float(np.quantile(np.abs(pictures), 0.99)) or 1.0
-    panel.imshow(canvas, cmap="RdBu_r", vmin=-limit, vmax=limit)
-    panel.set_axis_off()
+    mosaic(panel, pictures, limit)
     panel.set_title(f"{name}, blue {-limit:.2g} to red {limit:.2g}")
 
 

@@ -1,0 +1,1 @@
+"""One page about one run or several: `sections` say what it shows, `page` writes it."""
