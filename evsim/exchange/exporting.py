@@ -73,6 +73,8 @@ def export(
     folder = not chosen.SUFFIX
     name = format if folder else f"{run.path.stem}{chosen.SUFFIX}"
     path = Path(out) if out else run.path.parent / name
+    if path.exists() and path.samefile(run.path):
+        raise InputError(f"'{path}' is the recording itself")
     if path.exists():
         _refuse(path, force, folder)
     session = Session(run, trials, progress)
@@ -94,9 +96,8 @@ def _left_out(session: Session) -> list[str]:
     found = ["weights"] if len(run.weight_epochs) else []
     found += ["metrics"] if run.metrics else []
     others = len(run.trials) - len(session.rows)
-    return (
-        [*found, f"{others:,} trials, not chosen or without spikes and states"] if others else found
-    )
+    found += [f"{others:,} trials, not chosen or without spikes and states"] if others else []
+    return found
 
 
 def _facts(session: Session, left_out: list[str]) -> dict[str, Any]:

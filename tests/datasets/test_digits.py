@@ -126,6 +126,7 @@ def test_listing_names_every_data_set(nowhere: Path) -> None:
         "mnist",
         "n_mnist",
         "npz",
+        "spikes",
     }
     places = {(entry.name, entry.subset): entry.place for entry in datasets.listing()}
     assert places["mnist", "embedded"] == "ships with evsim"

@@ -74,6 +74,7 @@ def test_files_are_beside_the_recording_by_default(folder: Path, tmp_path: Path)
         (["--to", "csv", "--trials", "2"], "Neither spikes nor states of trials '2'"),
         (["--to", "csv", "--out", "{there}", "--force"], "was not written by `evsim export`"),
         (["--to", "nwb", "--out", "{there}", "--force"], "is a folder"),
+        (["--to", "nwb", "--out", "{run}/recording.h5", "--force"], "is the recording itself"),
     ],
 )
 def test_mistakes_are_told_and_nothing_is_touched(
@@ -82,7 +83,7 @@ def test_mistakes_are_told_and_nothing_is_touched(
     there = tmp_path / "there"
     there.mkdir()
     (there / "dear.txt").write_text("mine")
-    done = evsim("export", folder, *(word.format(there=there) for word in words))
+    done = evsim("export", folder, *(word.format(there=there, run=folder) for word in words))
     assert done.code == 2 and says in done.err and not done.out
     assert (there / "dear.txt").read_text() == "mine" and listing(tmp_path) == ["there"]
     assert listing(folder) == ["manifest.json", "network.yaml", "recording.h5"]
