@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from evsim.build.plan import Plan
 from evsim.engines.fused.layout import Layout
-from evsim.engines.fused.neurons import WORD
 from evsim.engines.fused.source import Lines
 
 
@@ -32,29 +31,26 @@ def lower_kept(out: Lines, plan: Plan, layout: Layout) -> None:
         if not grid.permuted:
             out.add(f"for e in range({first}, {last}):", "    kept[j] = events[e]", "    j += 1")
         else:
-            _lower_sorted(out, grid.places, grid.channels, first, last)
+            _lower_sorted(out, slot.start(), grid.places, grid.channels)
         out.add(f"kept_at[{at}] = j")
         out.indent -= 1
 
 
-def _lower_sorted(out: Lines, places: int, channels: int, first: str, last: str) -> None:
-    """Sort by marking: the marks are found in C order and cleared on the way."""
+def _lower_sorted(out: Lines, start: str, places: int, channels: int) -> None:
+    """Sort by counting: events are listed place by place, and wanted channel by channel."""
     out.add(
-        f"for e in range({first}, {last}):",
-        f"    p = events[e] // {channels}",
-        f"    marks[(events[e] - p * {channels}) * {places} + p] = 1",
+        f"for c in range({channels}):",
+        "    tally[c] = 0",
+        f"for p in range({places}):",
+        f"    for e in range(starts[{start} + p], starts[{start} + p + 1]):",
+        f"        tally[events[e] - p * {channels}] += 1",
+        f"for c in range({channels}):",
+        "    base = j",
+        "    j += tally[c]",
+        "    tally[c] = base",
+        f"for p in range({places}):",
+        f"    for e in range(starts[{start} + p], starts[{start} + p + 1]):",
+        f"        c = events[e] - p * {channels}",
+        f"        kept[tally[c]] = c * {places} + p",
+        "        tally[c] += 1",
     )
-    full, rest = divmod(places * channels, WORD)
-    for begin, number, length in ((0, full, WORD), (full * WORD, 1, rest)):
-        if number and length:
-            out.add(
-                f"for q in range({number}):",
-                f"    mask = mask_of(marks, {begin} + q * {length}, {length})",
-                "    if mask != ZERO:",
-                f"        for e in range({begin} + q * {length}, {begin} + (q + 1) * {length}):",
-                "            marks[e] = 0",
-                "        while mask != ZERO:",
-                f"            kept[j] = {begin} + q * {length} + lowest_bit(mask)",
-                "            j += 1",
-                "            mask &= mask - ONE",
-            )

@@ -117,7 +117,7 @@ def exp_product(x, factor):
 
 PLACE = "first, steps, done, shared, average, learning"
 STATE = "f, d, n, b, m, w, links, arrays"
-EVENTS = "flags, events, starts, counts, tile, marks, queue, noise"
+EVENTS = "flags, events, starts, counts, tile, tally, queue, noise"
 KEPT = "record, kept, kept_at, kept_end, kept_count"
 
 
