@@ -32,7 +32,6 @@ from evsim.engines.base import Program
 from evsim.errors import BuildError, EngineError, Fault, nearest
 from evsim.orchestrator.report import Reporter
 from evsim.orchestrator.samples import Samples
-from evsim.recording.behind import WriteBehind
 from evsim.recording.folder import RunFolder
 from evsim.recording.layout import Layout
 from evsim.recording.provenance import provenance
@@ -275,13 +274,9 @@ class Script:
         folder = RunFolder.create(Path(out), plan.name, network.source.text, manifest)
         layout = Layout.from_plan(plan, network, {})
         samples = _Trials(network, plan, self.trials, self.values)
-        with (
-            folder.lock(),
-            Writer.create(folder.recording, layout, facts) as writer,
-            WriteBehind(writer) as sink,
-        ):
+        with folder.lock(), Writer.create(folder.recording, layout, facts) as writer:
             return execute(
-                network, program, samples, folder, sink, reporter or Reporter(), stop, threads
+                network, program, samples, folder, writer, reporter or Reporter(), stop, threads
             )
 
     def planned(self, duration: Any) -> Plan:

@@ -24,12 +24,11 @@ from evsim.build.plan import Plan
 from evsim.engines.base import Program
 from evsim.errors import EngineError, Fault, Interrupted, RecordingError, RunError
 from evsim.orchestrator.checkpoint import read_checkpoint
-from evsim.orchestrator.events import Sink, TrialRecord
+from evsim.orchestrator.events import TrialRecord
 from evsim.orchestrator.report import Reporter
 from evsim.orchestrator.samples import Samples
 from evsim.orchestrator.train import Run
 from evsim.recording import space
-from evsim.recording.behind import WriteBehind
 from evsim.recording.columns import SPLITS
 from evsim.recording.folder import RunFolder
 from evsim.recording.layout import Layout
@@ -107,12 +106,8 @@ def run(
         kept = space.amount(network, space.passes(network, steps, sizes))
         space.check(Path(out), layout, kept, lambda: first_activity(program, samples))
     folder = RunFolder.create(Path(out), network.name, network.source.text, manifest)
-    with (
-        folder.lock(),
-        Writer.create(folder.recording, layout, facts) as writer,
-        WriteBehind(writer) as sink,
-    ):
-        return execute(network, program, samples, folder, sink, reporter, stop, threads)
+    with folder.lock(), Writer.create(folder.recording, layout, facts) as writer:
+        return execute(network, program, samples, folder, writer, reporter, stop, threads)
 
 
 def resume(
@@ -165,13 +160,10 @@ def resume(
                 f"Run '{found.path}' is finished: {position.epoch} of {network.protocol.epochs} "
                 "epochs are done; `--epochs` trains further."
             )
-        with (
-            Writer.reopen(found.recording, layout, position.recording) as writer,
-            WriteBehind(writer) as sink,
-        ):
+        with Writer.reopen(found.recording, layout, position.recording) as writer:
             found.update_manifest(overrides=overrides)
             return execute(
-                network, program, samples, found, sink, reporter, stop, threads, checkpoint
+                network, program, samples, found, writer, reporter, stop, threads, checkpoint
             )
 
 
@@ -180,7 +172,7 @@ def execute(
     program: Program,
     samples: Samples,
     folder: RunFolder,
-    sink: Sink,
+    writer: Writer,
     reporter: Reporter,
     stop: threading.Event | None,
     threads: int | None,
@@ -192,7 +184,7 @@ def execute(
         network=network,
         program=program,
         samples=samples,
-        sink=_Sink(sink, folder),
+        sink=_Sink(writer, folder),
         folder=_checkpoints(folder),
         reporter=StatusReporter(folder, reporter),
         stop=stop or threading.Event(),
@@ -227,21 +219,21 @@ def execute(
 class _Sink:
     """What a run produces goes to its recording; metrics also to a file of lines."""
 
-    def __init__(self, recording: Sink, folder: RunFolder):
-        self.recording, self.folder = recording, folder
+    def __init__(self, writer: Writer, folder: RunFolder):
+        self.writer, self.folder = writer, folder
 
     def trial(self, record: TrialRecord) -> None:
-        self.recording.trial(record)
+        self.writer.trial(record)
 
     def weights(self, epoch: int, parameters: Mapping[str, NDArray[Any]]) -> None:
-        self.recording.weights(epoch, parameters)
+        self.writer.weights(epoch, parameters)
 
     def metrics(self, row: Mapping[str, Any]) -> None:
-        self.recording.metrics(row)
+        self.writer.metrics(row)
         self.folder.append_metrics(row)
 
     def commit(self) -> dict[str, int]:
-        return self.recording.commit()
+        return self.writer.commit()
 
 
 def open_samples(network: Network, plan: Plan, data_dir: Path | None, beside: Path) -> Samples:

@@ -31,26 +31,24 @@ def lower_kept(out: Lines, plan: Plan, layout: Layout) -> None:
         if not grid.permuted:
             out.add(f"for e in range({first}, {last}):", "    kept[j] = events[e]", "    j += 1")
         else:
-            _lower_sorted(out, slot.start(), grid.places, grid.channels)
+            _lower_sorted(out, grid.places, grid.channels, first, last)
         out.add(f"kept_at[{at}] = j")
         out.indent -= 1
 
 
-def _lower_sorted(out: Lines, start: str, places: int, channels: int) -> None:
+def _lower_sorted(out: Lines, places: int, channels: int, first: str, last: str) -> None:
     """Sort by counting: events are listed place by place, and wanted channel by channel."""
     out.add(
         f"for c in range({channels}):",
         "    tally[c] = 0",
-        f"for p in range({places}):",
-        f"    for e in range(starts[{start} + p], starts[{start} + p + 1]):",
-        f"        tally[events[e] - p * {channels}] += 1",
+        f"for e in range({first}, {last}):",
+        f"    tally[events[e] % {channels}] += 1",
         f"for c in range({channels}):",
         "    base = j",
         "    j += tally[c]",
         "    tally[c] = base",
-        f"for p in range({places}):",
-        f"    for e in range(starts[{start} + p], starts[{start} + p + 1]):",
-        f"        c = events[e] - p * {channels}",
-        f"        kept[tally[c]] = c * {places} + p",
-        "        tally[c] += 1",
+        f"for e in range({first}, {last}):",
+        f"    c = events[e] % {channels}",
+        f"    kept[tally[c]] = c * {places} + events[e] // {channels}",
+        "    tally[c] += 1",
     )
