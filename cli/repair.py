@@ -36,9 +36,9 @@ def command(
 
 def describe(health: Health, only_checked: bool) -> list[str]:
     """Return the lines that say how a recording was, and what was done about it."""
-    held = f"{health.trials:,} trials" + (
-        f", weights {health.weights} times" * bool(health.weights)
-    )
+    held = f"{health.trials:,} trials"
+    if health.weights:
+        held += f", weights {health.weights} times"
     if health.whole:
         if health.closed:
             return [f"'{health.path}' is whole: {held}."]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from evsim.analysis.network import network_of
 from evsim.analysis.sampling import evenly
 from evsim.analysis.stimuli import Stimuli, stimuli
-from evsim.analysis.tables.base import counts, last_epoch, steps
+from evsim.analysis.tables.base import last_epoch, steps
 from evsim.recording.reader import Run
 from evsim.spec.schema import Network
 from evsim.spec.wiring import infer_geometry
@@ -141,7 +141,7 @@ def _fields(
 ) -> Fields | None:
     """Return the fields of a population in a phase; None where its spikes do not vary."""
     kept = np.array([steps(run, trial, phase) > 0 for trial in trials.tolist()], np.bool_)
-    spikes = counts(run, population, trials[kept].tolist(), phase)
+    spikes = run.spikes(population, trials[kept], phase).counts()
     neurons = evenly(np.flatnonzero((spikes != spikes[:1]).any(axis=0)), NEURONS)
     if not len(neurons):
         return None

@@ -111,9 +111,11 @@ class Session:
     def signals(self) -> tuple[Signal, ...]:
         """Variables of which something is kept."""
         found: list[Signal] = []
+        sizes = {population.name: population.size for population in self.run.layout.populations}
         for number, kept in enumerate(self.run.layout.states):
-            size = self.run.layout.population(kept.population).size
             for variable in kept.variables:
+                # States may be those of a projection's synapses, which all have a value each.
+                size = sizes.get(kept.population, variable.width)
                 name = f"{kept.population}.{variable.name}"
                 if name in {signal.name for signal in found}:
                     name = f"{name}.{number}"

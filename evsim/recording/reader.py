@@ -210,9 +210,8 @@ class Run:
         ------
         RecordingError : not recorded, or the file is damaged.
         """
-        found = np.zeros(self.layout.population(population).size, np.int64)
-        steps = 0
         rows = self._rows(population, trials, phase)
+        found, steps = np.zeros(self.layout.population(population).size, np.int64), 0
         for _, count, neuron in self._parts(population, rows, phase):
             found += np.bincount(neuron, minlength=len(found))
             steps += len(count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,7 +28,6 @@ from evsim.recording.columns import (
 )
 from evsim.recording.committed import Committed
 from evsim.recording.folder import RunFolder, recording_path
-from evsim.recording.reader import open_run
 from evsim.recording.writer import SILENT, Writer, replacing
 
 DAMAGED = "recording.damaged-{}.h5"
@@ -76,15 +76,14 @@ def check(path: Path) -> Health:
     """
     data = Committed(recording_path(path))
     try:
-        lost = tuple(n for n, trial in enumerate(_trials(data)) if trial is None)
-        weights = [_weights(data, row) for row in range(_kept(data))]
+        weights = _kept(data)
         return Health(
             path=data.path,
             closed=data.closed,
             trials=data.lengths["trials/split"],
-            lost=lost,
-            weights=len(weights),
-            lost_weights=tuple(n for n, found in enumerate(weights) if found is None),
+            lost=tuple(n for n, trial in enumerate(_trials(data)) if trial is None),
+            weights=weights,
+            lost_weights=tuple(n for n in range(weights) if _weights(data, n) is None),
             metrics=_readable(data, "metrics"),
         )
     finally:
@@ -144,8 +143,7 @@ def _copy(data: Committed, fresh: Path, health: Health) -> None:
 def _metrics(data: Committed, health: Health) -> list[dict[str, Any]]:
     """Return the lines of metrics; those of the run's folder where the recording's are damaged."""
     if health.metrics:
-        with open_run(data.path) as run:
-            return run.metrics
+        return [json.loads(line) for line in data.read("metrics").tobytes().splitlines()]
     try:
         return RunFolder(data.path.parent).read_metrics()
     except RecordingError:
@@ -220,16 +218,17 @@ def _spikes(
     layout, size = data.layout, data.layout.population(name).size
     path, counts = spikes_path(layout, name), f"spikes/{name}/count"
     marks = row[f"trials/spike_offset/{name}"].astype(np.int64)
+    stored = data.read(path, marks[0], marks[-1])
     if name in layout.summed:
-        sums = row[sums_path(name)]
-        encoding.check(data.read(path, marks[0], marks[-1]), np.diff(marks), sums)
+        encoding.check(stored, np.diff(marks), row[sums_path(name)])
     found = []
-    for (begin, end), (first, last) in zip(pairwise(steps), pairwise(marks), strict=True):
+    ends = pairwise(marks - marks[0])
+    for (begin, end), (first, last) in zip(pairwise(steps), ends, strict=True):
         if begin == end:
             found.append(SILENT)
             continue
         sent = data.read(counts, begin, end).astype(np.int64)
-        neuron = encoding.decode(data.read(path, first, last), sent, size, layout.encoding)
+        neuron = encoding.decode(stored[first:last], sent, size, layout.encoding)
         found.append(Spikes(sent.astype(np.uint32), neuron))
     return found
 

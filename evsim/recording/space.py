@@ -95,7 +95,9 @@ def size(layout: Layout, kept: Amount, activity: Mapping[str, float] | None = No
     activity : population -> spikes in a step; every neuron where it is left out.
     """
     offsets = (len(layout.phases) + 1) * (1 + len(layout.spikes) + len(layout.states))
-    total = kept.trials * (8.0 * (len(TRIAL_COLUMNS) - 1 + offsets) + 1)  # A split takes 1 byte.
+    sums = len(layout.phases) * len(layout.summed)
+    # A split takes 1 byte, a checksum 4, the rest of the table of trials 8.
+    total = kept.trials * (8.0 * (len(TRIAL_COLUMNS) - 1 + offsets) + 4 * sums + 1)
     for name in layout.spikes:
         neurons = layout.population(name).size
         spikes = neurons if activity is None else activity[name]

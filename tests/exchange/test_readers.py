@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from evsim.exchange.exporting import export
+from evsim import registry
+from evsim.exchange.exporting import FORMATS, export
 from evsim.exchange.formats import nwb
 from evsim.recording.reader import Run, open_run
-from tests.exchange.recordings import NETWORK, Expected, expected, mixed
+from tests.exchange.recordings import LAYOUT, NETWORK, Expected, expected, mixed, write
 
 DT = 1e-3
 COLUMNS = ("epoch", "split", "index", "sample", "label", "predicted", "residual")
@@ -250,3 +252,12 @@ def test_documented_python_reads_exports(
     assert len(known["first"]) == 28 and known["trials"].index.tolist() == truth.rows
     assert len(known["u"]) > 0 and len(known["trains"]) == 4
     assert len(known["spikes"]) == sum(map(len, truth.spikes.values()))
+
+
+@pytest.mark.parametrize("format", registry.names(FORMATS))
+def test_states_of_synapses_are_exported(tmp_path: Path, format: str) -> None:
+    """Entries of `record.states` may name a projection, which is no population."""
+    layout = replace(LAYOUT, states=(replace(LAYOUT.states[1], population="out"),))
+    write(tmp_path / "recording.h5", mixed(layout), layout)
+    with open_run(tmp_path) as run:
+        assert export(run, format).signals == ("out.u",)

@@ -258,6 +258,7 @@ def test_asking_for_what_is_not_there_says_what_is(tmp_path: Path) -> None:
     with open_run(tmp_path) as run:
         for ask, says in (
             (lambda: run.spikes("hiden", 0), "did you mean 'hidden'"),
+            (lambda: run.rates("hiden"), "did you mean 'hidden'"),
             (lambda: run.spikes("hidden", 2), "No trial 2; .* has 2"),
             (lambda: run.spikes("hidden", 1), "Nothing of trial 1 is kept"),
             (lambda: run.spikes("hidden", 0, "plus"), "Nothing of phase 'plus' of trial 0"),

@@ -83,6 +83,7 @@ def _stored(path: Path) -> int:
 def test_bytes_of_spikes_states_and_weights(encoding: Any, each: int) -> None:
     layout: Layout = replace(PLAIN, encoding=encoding)
     offsets = 3 * (8 * (6 + (len(layout.phases) + 1) * 5) + 1)
+    offsets += 3 * 4 * len(layout.phases) * 2 * (encoding == "compact")
     counts = 120 * (2 + 1)
     states = 24 * 3 * 4 + 120 * 10 * 4
     weights = 2 * (4000 + 10 + 1) * 4

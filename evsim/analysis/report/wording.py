@@ -29,15 +29,6 @@ def large(value: float) -> str:
     return f"{value:.3g} billion"
 
 
-def size(number: float) -> str:
-    """Return a number of bytes."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.3g} TB"
-
-
 def duration(seconds: float) -> str:
     """Return a time as its two largest units."""
     if seconds < 60:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from evsim.analysis import spikes
-from evsim.analysis.tables.base import Table, counts, last_epoch, mean, steps
+from evsim.analysis.tables.base import Table, last_epoch, mean, steps
 from evsim.recording.reader import Run
 
 WINDOWS = 10
@@ -51,7 +51,8 @@ def _of_split(run: Run, split: str) -> list[tuple[str | int | float, ...]]:
 
 
 def _measured(run: Run, population: str, phase: str, trials: list[int]) -> tuple[float, ...]:
-    size, found = run.layout.population(population).size, counts(run, population, trials, phase)
+    found = run.spikes(population, trials, phase).counts()
+    size = found.shape[1]
     lasted = np.array([steps(run, trial, phase) for trial in trials])
     variations, locals_, windows = [], [], []
     for trial, count in zip(trials, lasted.tolist(), strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,11 +56,6 @@ def last_epoch(run: Run, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     epochs = run.trials["epoch"][rows]
     found: NDArray[np.int64] = rows[epochs == epochs.max()]
     return found
-
-
-def counts(run: Run, population: str, trials: Iterable[int], phase: str) -> NDArray[np.int64]:
-    """Return the spikes of each neuron in a phase of every trial, (trial, neuron)."""
-    return run.spikes(population, list(trials), phase).counts()
 
 
 def steps(run: Run, trial: int, phase: str) -> int:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from evsim.analysis.sampling import evenly, spiking, trains
 from evsim.analysis.spikes import van_rossum
-from evsim.analysis.tables.base import Table, Value, counts, last_epoch, steps
+from evsim.analysis.tables.base import Table, Value, last_epoch, steps
 from evsim.recording.reader import Run
 
 TRIALS = 60
@@ -59,7 +59,7 @@ def _measured(
     same = (labels[:, None] == labels) & ~np.eye(len(trials), dtype=np.bool_)
     if not same.any() or len(set(labels.tolist())) < 2:
         return []
-    spikes = counts(run, population, trials.tolist(), phase).sum(axis=0)
+    spikes = run.spikes(population, trials.tolist(), phase).counts().sum(axis=0)
     neurons = spiking(spikes)
     if not len(neurons):
         return []

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from evsim.analysis.sampling import evenly, spiking, trains
 from evsim.analysis.spikes import van_rossum
-from evsim.analysis.tables.base import Table, Value, counts, last_epoch, steps
+from evsim.analysis.tables.base import Table, Value, last_epoch, steps
 from evsim.recording.reader import Run
 
 TRIALS = 40
@@ -56,7 +56,7 @@ def _rates(
     run: Run, population: str, phases: tuple[str, str], trials: list[int]
 ) -> tuple[float, float]:
     rates = [
-        counts(run, population, trials, name)
+        run.spikes(population, trials, name).counts()
         / np.array([steps(run, trial, name) for trial in trials])[:, None]
         / run.layout.dt
         for name in phases
@@ -72,7 +72,8 @@ def _trains(
 ) -> tuple[float, float, float]:
     """Return the scale, and the distance between phases and that between trials."""
     chosen = evenly(trials, TRIALS).tolist()
-    spikes = np.sum([counts(run, population, chosen, name).sum(axis=0) for name in phases], axis=0)
+    counts = [run.spikes(population, chosen, name).counts() for name in phases]
+    spikes = np.sum(counts, axis=(0, 1))
     neurons, nothing = spiking(spikes), float("nan")
     if not len(neurons):
         return nothing, nothing, nothing

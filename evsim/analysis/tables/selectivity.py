@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.analysis.tables.base import Table, counts, last_epoch, mean, steps
+from evsim.analysis.tables.base import Table, last_epoch, mean, steps
 from evsim.recording.reader import Run
 
 
@@ -26,7 +26,7 @@ def table(run: Run) -> Table:
             labels = run.trials["label"][trials]
             if len(set(labels.tolist())) > 1:
                 lasted = np.array([steps(run, trial, phase.name) for trial in trials])
-                rate = counts(run, population, trials, phase.name) / lasted[:, None]
+                rate = run.spikes(population, trials, phase.name).counts() / lasted[:, None]
                 dealt = np.random.default_rng(0).permutation(labels)
                 index, shuffled = (mean(selectivity(rate, given)[0]) for given in (labels, dealt))
                 rows.append((population, phase.name, len(trials), index, shuffled))

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from evsim.analysis.report.blocks import Block, Facts, Folded, Grid, Note, Section, Text
 from evsim.analysis.report.sections.base import columns
 from evsim.analysis.report.subject import Subject
-from evsim.analysis.report.wording import duration, number, size, some, times
+from evsim.analysis.report.wording import duration, number, some, times
 from evsim.recording.info import Info
+from evsim.recording.space import readable
 from evsim.spec.schema import Network, Plasticity
 
 ORDER = 10
@@ -45,7 +46,7 @@ def _run(subject: Subject, info: Info) -> Iterator[tuple[str, str]]:
     yield "started", f"{subject.started:%Y-%m-%d %H:%M} UTC" if subject.started else ""
     yield "wall time", f"{duration(subject.seconds)} in all passes" if subject.seconds else ""
     yield "folder", str(subject.run.path.parent)
-    yield "recording", size(info.file_bytes)
+    yield "recording", readable(info.file_bytes)
     yield "file", str(manifest.get("file", ""))
     command = manifest.get("command")
     yield "command", shlex.join(map(str, command)) if isinstance(command, list) else ""

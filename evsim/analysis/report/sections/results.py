@@ -7,7 +7,8 @@ from typing import Any
 
 from evsim.analysis.report.blocks import Grid, Note, Section
 from evsim.analysis.report.subject import SPLITS, Subject
-from evsim.analysis.report.wording import duration, large, number, percent, size
+from evsim.analysis.report.wording import duration, large, number, percent
+from evsim.recording.space import readable
 
 ORDER = 30
 
@@ -32,7 +33,7 @@ MEASURES: Mapping[str, Mapping[str, Callable[[Row], str]]] = {
         "accumulations of a trial": lambda row: large(row["synaptic_operations"]["acs"]),
         "multiplications of a trial": lambda row: large(row["synaptic_operations"]["macs"]),
         "both, if all sent in every step": lambda row: large(row["synaptic_operations"]["dense"]),
-        "memory of parameters and state": lambda row: size(row["footprint"]),
+        "memory of parameters and state": lambda row: readable(row["footprint"]),
     },
 }
 """What is shown of a line of metrics, where the line has it."""
