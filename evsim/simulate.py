@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +24,13 @@ from evsim.build.plan import Plan
 from evsim.engines.base import Program
 from evsim.errors import EngineError, Fault, Interrupted, RecordingError, RunError
 from evsim.orchestrator.checkpoint import read_checkpoint
-from evsim.orchestrator.events import TrialRecord
+from evsim.orchestrator.events import PhaseRecord, TrialRecord
 from evsim.orchestrator.report import Reporter
 from evsim.orchestrator.samples import Samples
 from evsim.orchestrator.train import Run
 from evsim.recording import space
 from evsim.recording.columns import SPLITS
+from evsim.recording.encoded import EncodedTrial
 from evsim.recording.folder import RunFolder
 from evsim.recording.layout import Layout
 from evsim.recording.provenance import provenance
@@ -222,8 +223,11 @@ class _Sink:
     def __init__(self, writer: Writer, folder: RunFolder):
         self.writer, self.folder = writer, folder
 
-    def trial(self, record: TrialRecord) -> None:
-        self.writer.trial(record)
+    def encode(self, phases: Sequence[PhaseRecord]) -> EncodedTrial:
+        return self.writer.encode(phases)
+
+    def trial(self, record: TrialRecord, encoded: EncodedTrial) -> None:
+        self.writer.trial(record, encoded)
 
     def weights(self, epoch: int, parameters: Mapping[str, NDArray[Any]]) -> None:
         self.writer.weights(epoch, parameters)

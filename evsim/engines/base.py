@@ -63,11 +63,12 @@ class Spikes:
     Attributes
     ----------
     count : (step,), uint32, spikes in each step.
-    neuron : (spike,), uint32, C-order index in the population's shape, ascending inside a step.
+    neuron : (spike,), uint16 or uint32, C-order index in the population's shape, ascending
+        inside a step.
     """
 
     count: NDArray[np.uint32]
-    neuron: NDArray[np.uint32]
+    neuron: NDArray[np.uint16] | NDArray[np.uint32]
 
 
 class Simulation(ABC):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
@@ -52,11 +52,17 @@ class TrialRecord:
     phases: tuple[PhaseRecord, ...] = ()
 
 
-class Sink(Protocol):
+Encoded = TypeVar("Encoded")
+
+
+class Sink(Protocol[Encoded]):
     """Takes what a run produces; `commit` makes everything so far survive a crash."""
 
-    def trial(self, record: TrialRecord) -> None:
-        """Keep one trial."""
+    def encode(self, phases: Sequence[PhaseRecord]) -> Encoded:
+        """Return what will be kept of the phases of a trial; called by the thread that ran it."""
+
+    def trial(self, record: TrialRecord, encoded: Encoded) -> None:
+        """Keep one trial, with what `encode` made of its phases."""
 
     def weights(self, epoch: int, parameters: Mapping[str, NDArray[Any]]) -> None:
         """Keep the parameters as they are after `epoch` epochs (0: before the first)."""

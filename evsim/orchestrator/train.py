@@ -61,7 +61,7 @@ class Run:
         network: schema.Network,
         program: Program,
         samples: Samples,
-        sink: Sink,
+        sink: Sink[Any],
         folder: Path,
         reporter: Reporter,
         stop: threading.Event,
@@ -195,7 +195,7 @@ class Run:
                 self.kept.update([outcome.kept for outcome in outcomes])
             for outcome in outcomes:
                 tally.add(outcome, settle)
-                self.sink.trial(outcome.record)
+                self.sink.trial(outcome.record, outcome.encoded)
             now = time.perf_counter()
             tally.seconds, begun = tally.seconds + now - begun, now
             self.position = replace(self.position, done=batch.stop, tally=tally.state())
@@ -216,6 +216,11 @@ class Run:
         if self.stop.is_set():
             raise Interrupted(STOPPED)
         return row
+
+    def _encoded(self, outcome: Outcome) -> Outcome:
+        """Return an outcome with what is kept of its phases, which takes a fraction of the room."""
+        encoded = self.sink.encode(outcome.record.phases)
+        return replace(outcome, record=replace(outcome.record, phases=()), encoded=encoded)
 
     def _predicted(self, outcome: Outcome, this: Pass) -> Outcome:
         """Return an outcome with the prediction of a vote; training trials then take part."""
@@ -260,7 +265,9 @@ class Run:
             simulation = self.idle.get()
             try:
                 outcomes = [
-                    run_trial(simulation, self.script, task, this.phases, this.learn, self.stop)
+                    self._encoded(
+                        run_trial(simulation, self.script, task, this.phases, this.learn, self.stop)
+                    )
                     for task in self._tasks(this, order, indices, kept)
                 ]
                 if this.learn and self.plan.rules:

@@ -108,6 +108,7 @@ class Outcome:
     kept : value at the trial's end of everything that carries over, where the trial learns.
     response : (neuron,) spikes that vote, None where none do.
     judged : whether there is a prediction, or neurons that could have voted for one.
+    encoded : what the sink has made of the record's phases, which are let go then.
     """
 
     record: TrialRecord
@@ -119,6 +120,7 @@ class Outcome:
     kept: Mapping[tuple[str, str], NDArray[Any]] = field(default_factory=dict)
     response: NDArray[np.int64] | None = None
     judged: bool = True
+    encoded: Any = None
 
 
 def run_trial(

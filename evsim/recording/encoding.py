@@ -20,33 +20,26 @@ ESCAPE = 255
 
 
 def encode_gaps(
-    neuron: NDArray[np.integer[Any]],
-    count: NDArray[np.integer[Any]],
-    size: int,
-    marks: NDArray[np.int64],
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return gaps as bytes.
+    neuron: NDArray[np.integer[Any]], count: NDArray[np.integer[Any]], size: int
+) -> NDArray[np.uint8]:
+    """Return gaps as bytes, (byte,).
 
     Parameters
     ----------
-    neuron : (spike,), ascending inside a step.
+    neuron : (spike,), below `size`, ascending inside a step.
     count : (step,), spikes in each step.
     size : neurons in the population.
-    marks : positions in `neuron`, 0 to its length.
-
-    Returns
-    -------
-    code : (byte,)
-    marks : the same positions in `code`.
 
     Raises
     ------
     ValueError : neurons do not ascend inside a step.
     """
     if not len(neuron):
-        return np.empty(0, np.uint8), marks
-    gap = np.empty(len(neuron), np.uint32)
-    np.subtract(neuron[1:], neuron[:-1], out=gap[1:], casting="unsafe")
+        return np.empty(0, np.uint8)
+    # Differences below 0 must stay beyond `size` where they wrap around.
+    dtype = np.dtype(np.uint16 if size <= 1 << 15 else np.uint32)
+    gap: NDArray[Any] = np.empty(len(neuron), dtype)
+    np.subtract(neuron[1:], neuron[:-1], out=gap[1:], dtype=dtype, casting="unsafe")
     gap -= 1
     first = (np.cumsum(count) - count)[count > 0]
     gap[first] = neuron[first]
@@ -54,24 +47,11 @@ def encode_gaps(
     if widest >= size:
         raise ValueError("neurons do not ascend inside a step")
     if widest < ESCAPE:
-        return gap.astype(np.uint8), marks
+        return gap.astype(np.uint8)
     wide = np.flatnonzero(gap >= ESCAPE)
     escapes = gap[wide] // ESCAPE
     gap[wide] %= ESCAPE
-    code = np.insert(gap.astype(np.uint8), np.repeat(wide, escapes), ESCAPE)
-    before = np.concatenate(([0], np.cumsum(escapes, dtype=np.int64)))
-    return code, marks + before[np.searchsorted(wide, marks)]
-
-
-def sums(data: NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """Return the CRC-32 of the bytes of consecutive parts, (part,).
-
-    Parameters
-    ----------
-    offsets : (part + 1,), where each begins in `data` and the last ends.
-    """
-    parts = [zlib.crc32(data[begin:end].tobytes()) for begin, end in pairwise(offsets.tolist())]
-    return np.array(parts, np.uint32)
+    return np.insert(gap.astype(np.uint8), np.repeat(wide, escapes), ESCAPE)
 
 
 def check(data: NDArray[Any], lengths: NDArray[np.int64], expected: NDArray[np.uint32]) -> None:
@@ -85,8 +65,9 @@ def check(data: NDArray[Any], lengths: NDArray[np.int64], expected: NDArray[np.u
     ------
     ValueError : one differs.
     """
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    if offsets[-1] != len(data) or (sums(data, offsets) != expected).any():
+    offsets = [0, *np.cumsum(lengths).tolist()]
+    found = [zlib.crc32(data[begin:end].data) for begin, end in pairwise(offsets)]
+    if offsets[-1] != len(data) or found != expected.tolist():
         raise ValueError("spikes have another checksum")
 
 

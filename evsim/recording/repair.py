@@ -27,8 +27,9 @@ from evsim.recording.columns import (
     sums_path,
 )
 from evsim.recording.committed import Committed
+from evsim.recording.encoded import SILENT
 from evsim.recording.folder import RunFolder, recording_path
-from evsim.recording.writer import SILENT, Writer, replacing
+from evsim.recording.writer import Writer, replacing
 
 DAMAGED = "recording.damaged-{}.h5"
 """What a recording is called, from 1 on, after one without its damage has taken its place."""

@@ -14,12 +14,12 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evsim.engines.base import Spikes
 from evsim.errors import RecordingError, RunError
 from evsim.orchestrator.events import PhaseRecord, TrialRecord
-from evsim.recording import encoding, hdf5, text
+from evsim.recording import hdf5, text
 from evsim.recording.buffer import Buffer
 from evsim.recording.columns import SPLITS, columns, spikes_path, states_path, sums_path
+from evsim.recording.encoded import EncodedTrial, encode
 from evsim.recording.layout import Layout
 
 
@@ -106,20 +106,33 @@ class Writer:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def trial(self, record: TrialRecord) -> None:
+    def encode(self, phases: Sequence[PhaseRecord]) -> EncodedTrial:
+        """Return what is kept of a trial's phases, for `trial`; any thread may do this.
+
+        Raises
+        ------
+        ValueError : spikes contradict themselves, see `evsim.recording.encoded.encode`.
+        """
+        return encode(self.layout, phases)
+
+    def trial(self, record: TrialRecord, encoded: EncodedTrial | None = None) -> None:
         """Keep one trial.
+
+        Parameters
+        ----------
+        encoded : what `encode` made of its phases; made here where there is none.
 
         Raises
         ------
         RunError : it cannot be written.
         """
         with self._writing():
+            found = self.encode(record.phases) if encoded is None else encoded
             self._append("trials/split", SPLITS.index(record.split))
             for name in ("epoch", "index", "sample", "label", "predicted", "residual"):
                 self._append(f"trials/{name}", getattr(record, name))
-            phases = {phase.name: phase for phase in record.phases}
-            self._spikes({name: phase for name, phase in phases.items() if phase.spikes})
-            self._states(phases)
+            self._spikes(found)
+            self._states(found)
 
     def weights(self, epoch: int, parameters: Mapping[str, NDArray[Any]]) -> None:
         """Keep the parameters as they are after `epoch` epochs (0: before the first).
@@ -193,54 +206,35 @@ class Writer:
     def _append(self, path: str, rows: ArrayLike) -> None:
         self._buffers[path].append(rows)
 
-    def _spikes(self, phases: Mapping[str, PhaseRecord]) -> None:
+    def _spikes(self, trial: EncodedTrial) -> None:
         """Append the kept spikes of a trial, and where those of each phase begin."""
-        order = [phase.name for phase in self.layout.phases]
-        kept_steps = phases if self._clock else {}
-        steps = [phases[name].steps if name in kept_steps else 0 for name in order]
         first = self._buffers[self._clock].end if self._clock else 0
-        self._append("trials/step_offset", first + _offsets(steps))
-        for population in self.layout.spikes:
-            kept = [_spikes_of(phases.get(name), population) for name in order]
-            self._population(population, kept)
+        self._append("trials/step_offset", _offsets(trial.steps, first))
+        for name, spikes in trial.spikes.items():
+            path = spikes_path(self.layout, name)
+            lengths = [len(part) for part in spikes.data]
+            offsets = _offsets(lengths, self._buffers[path].end)
+            self._append(f"trials/spike_offset/{name}", offsets)
+            if spikes.sums:
+                self._append(sums_path(name), spikes.sums)
+            for data, count in zip(spikes.data, spikes.count, strict=True):
+                self._append(path, data)
+                self._append(f"spikes/{name}/count", count)
 
-    def _population(self, name: str, kept: Sequence[Spikes]) -> None:
-        """Append a population's spikes, one entry of `kept` for each phase of the layout."""
-        count = np.concatenate([spikes.count for spikes in kept])
-        neuron = np.concatenate([spikes.neuron for spikes in kept])
-        if count.sum() != len(neuron):
-            raise ValueError(f"population '{name}' has {len(neuron)} spikes, not {count.sum()}")
-        size = self.layout.population(name).size
-        if len(neuron) and neuron.max() >= size:
-            raise ValueError(
-                f"population '{name}' has {size} neurons, none of index {neuron.max()}"
-            )
-        data: NDArray[Any] = neuron
-        offsets = _offsets([len(spikes.neuron) for spikes in kept])
-        if self.layout.encoding == "compact":
-            data, offsets = encoding.encode_gaps(neuron, count, size, offsets)
-        path = spikes_path(self.layout, name)
-        self._append(f"trials/spike_offset/{name}", self._buffers[path].end + offsets)
-        if name in self.layout.summed:
-            self._append(sums_path(name), encoding.sums(data, offsets))
-        self._append(path, data)
-        self._append(f"spikes/{name}/count", count)
-
-    def _states(self, phases: Mapping[str, PhaseRecord]) -> None:
+    def _states(self, trial: EncodedTrial) -> None:
         """Append the kept states of a trial, and where those of each phase begin."""
-        for number, entry in enumerate(self.layout.states):
-            kept = {name: p.states[number] for name, p in phases.items() if number in p.states}
+        for number, (entry, phases) in enumerate(
+            zip(self.layout.states, trial.states, strict=True)
+        ):
             paths = {v.name: states_path(number, entry, v.name) for v in entry.variables}
             first, *_ = paths
-            samples = [
-                len(kept[p.name][first]) if p.name in kept else 0 for p in self.layout.phases
-            ]
-            offsets = self._buffers[paths[first]].end + _offsets(samples)
+            lengths = [len(kept[first]) if kept else 0 for kept in phases]
+            offsets = _offsets(lengths, self._buffers[paths[first]].end)
             self._append(f"trials/state_offset/{number}", offsets)
             for variable, path in paths.items():
-                for phase in self.layout.phases:
-                    if phase.name in kept:
-                        self._append(path, kept[phase.name][variable])
+                for kept in phases:
+                    if kept:
+                        self._append(path, kept[variable])
 
     @contextmanager
     def _writing(self) -> Iterator[h5py.File]:
@@ -272,20 +266,6 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
-SILENT = Spikes(np.zeros(0, np.uint32), np.zeros(0, np.uint32))
-
-
-def _spikes_of(phase: PhaseRecord | None, population: str) -> Spikes:
-    """Return a phase's spikes; no steps where nothing of it is kept, none where it is silent."""
-    if phase is None:
-        return SILENT
-    silent = Spikes(np.zeros(phase.steps, np.uint32), SILENT.neuron)
-    spikes = phase.spikes.get(population, silent)
-    if len(spikes.count) != phase.steps:
-        raise ValueError(f"phase '{phase.name}' has {phase.steps} steps, not {len(spikes.count)}")
-    return spikes
-
-
-def _offsets(lengths: Sequence[int]) -> NDArray[np.int64]:
+def _offsets(lengths: Sequence[int], first: int) -> NDArray[np.int64]:
     """Return where each of consecutive parts begins, and where the last ends."""
-    return np.array([0, *accumulate(lengths)], np.int64)
+    return np.array(list(accumulate(lengths, initial=first)), np.int64)

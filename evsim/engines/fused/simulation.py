@@ -64,10 +64,11 @@ class FusedSimulation(Simulation):
         self.kept_begin = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
         self.kept_end = np.cumsum(sizes).astype(np.int64)
         self.kept_at = self.kept_begin.copy()
-        self.kept = np.zeros(0, np.uint32)
+        self.kept: NDArray[Any] = np.zeros(0, np.uint16 if widest <= 1 << 16 else np.uint32)
         self.recording, self.record = False, np.zeros(count, np.bool_)
         self.unkept = np.zeros((count, 0), np.uint32)
-        self.pieces: dict[str, list[Spikes]] = {}
+        self.kept_counts: list[NDArray[np.uint32]] = []
+        self.pieces: dict[str, list[NDArray[Any]]] = {}
         self.replay = program.replay
         self.phase: Phase | None = None
         self.learns = self.untouched = True
@@ -112,7 +113,7 @@ class FusedSimulation(Simulation):
         if record != self.recording:
             self.record[:] = self.recording = record
         if record and not self.kept.size:
-            self.kept = np.zeros(int(self.kept_end[-1]), np.uint32)
+            self.kept = np.zeros(int(self.kept_end[-1]), self.kept.dtype)
         while True:
             average, piece = False, steps
             if phase.average:
@@ -155,15 +156,17 @@ class FusedSimulation(Simulation):
             )
         )
         if self.recording:
-            self._drain(counts[:, :ran])
+            self.kept_counts.append(counts[:, :ran])
+            if ran < steps:
+                self._drain()
         return ran
 
-    def _drain(self, counts: NDArray[np.uint32]) -> None:
+    def _drain(self) -> None:
+        """Make room in the spike buffers."""
         for at, (name, population) in enumerate(self.plan.populations.items()):
             if population.spikes:
                 begin, end = self.kept_begin[at], self.kept_at[at]
-                piece = Spikes(counts[at].copy(), self.kept[begin:end].copy())
-                self.pieces.setdefault(name, []).append(piece)
+                self.pieces.setdefault(name, []).append(self.kept[begin:end].copy())
         self.kept_at[:] = self.kept_begin
 
     def leave(self) -> None:
@@ -260,12 +263,15 @@ class FusedSimulation(Simulation):
         return values.view(np.int8) if slot.buffer == "b" else values
 
     def take_spikes(self) -> dict[str, Spikes]:
-        pieces, self.pieces = self.pieces, {}
+        if not self.kept_counts:
+            return {}
+        self._drain()
+        count = np.concatenate(self.kept_counts, axis=1)
+        pieces, self.pieces, self.kept_counts = self.pieces, {}, []
         return {
-            name: Spikes(
-                np.concatenate([p.count for p in parts]), np.concatenate([p.neuron for p in parts])
-            )
-            for name, parts in pieces.items()
+            name: Spikes(count[at], _joined(pieces[name]))
+            for at, name in enumerate(self.plan.populations)
+            if name in pieces
         }
 
     def take_counts(self) -> dict[str, int]:
@@ -335,6 +341,11 @@ class FusedSimulation(Simulation):
                         bad = values[~np.isfinite(values)]
                         if bad.size:
                             raise NotFinite(population, variable, phase.name, step, float(bad[0]))
+
+
+def _joined(pieces: list[NDArray[Any]]) -> NDArray[Any]:
+    """Return consecutive arrays as one, without a copy where there is one only."""
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 def _initial_state(plan: Plan, layout: Layout) -> dict[str, NDArray[Any]]:
