@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -12,23 +13,24 @@ from numpy.typing import NDArray
 
 from evsim.engines.base import Spikes
 from evsim.orchestrator.events import PhaseRecord
-from evsim.recording.encoding import encode_gaps
 from evsim.recording.layout import Layout, Population, neuron_type
 
 
 @dataclass(frozen=True)
 class EncodedSpikes:
-    """Spikes of one population in every phase of the layout.
+    """Spikes of one population in every phase of the layout, one after the other.
 
     Attributes
     ----------
-    data : for each phase (spike,) neurons, or (byte,) gaps.
-    count : for each phase (step,), spikes in each step.
-    sums : for each phase the CRC-32 of its data; none where the file keeps none.
+    data : (spike,) neurons, or (byte,) gaps.
+    ends : (phase,), where those of each phase end in `data`.
+    count : (step,), spikes in each step.
+    sums : (phase,), the CRC-32 of each phase's data; empty where the file keeps none.
     """
 
-    data: Sequence[NDArray[Any]]
-    count: Sequence[NDArray[Any]]
+    data: NDArray[Any]
+    ends: NDArray[np.int64]
+    count: NDArray[np.uint32]
     sums: Sequence[int]
 
 
@@ -78,25 +80,40 @@ def _encode_spikes(
     layout: Layout, population: Population, phases: Sequence[Spikes]
 ) -> EncodedSpikes:
     for spikes in phases:
-        _check(spikes, population)
-    if layout.encoding == "compact":
-        data = [encode_gaps(s.neuron, s.count, population.size) for s in phases]
-    else:
-        data = [s.neuron.astype(neuron_type(population.size), copy=False) for s in phases]
-    summed = population.name in layout.summed
-    sums = [zlib.crc32(part.data) for part in data] if summed else []
-    return EncodedSpikes(data, [s.count for s in phases], sums)
+        total, found = int(spikes.count.sum()), len(spikes.neuron)
+        if total != found:
+            raise ValueError(f"population '{population.name}' has {found} spikes, not {total}")
+    count = np.concatenate([spikes.count for spikes in phases])
+    try:
+        data, ends = _FORMS[layout.encoding](phases, population.size)
+    except ValueError as error:
+        raise ValueError(f"population '{population.name}': {error}") from None
+    marks = pairwise([0, *ends]) if population.name in layout.summed else ()
+    sums = [zlib.crc32(data[begin:end].data) for begin, end in marks]
+    return EncodedSpikes(data, np.array(ends), count, sums)
 
 
-def _check(spikes: Spikes, population: Population) -> None:
-    total, found = int(spikes.count.sum()), len(spikes.neuron)
-    if total != found:
-        raise ValueError(f"population '{population.name}' has {found} spikes, not {total}")
-    if found and spikes.neuron.max() >= population.size:
-        raise ValueError(
-            f"population '{population.name}' has {population.size} neurons, none of index "
-            f"{spikes.neuron.max()}"
-        )
+def _compact(phases: Sequence[Spikes], size: int) -> tuple[NDArray[Any], list[int]]:
+    from evsim.recording.gaps import encode_gaps, room  # Numba takes a while to import.
+
+    parts = [room(len(s.neuron), len(s.count), size) for s in phases]
+    data, ends = np.empty(sum(parts), np.uint8), [0]
+    for spikes in phases:
+        begin = ends[-1]
+        ends.append(begin + encode_gaps(spikes.neuron, spikes.count, size, data[begin:]))
+    return data[: ends[-1]], ends[1:]
+
+
+def _plain(phases: Sequence[Spikes], size: int) -> tuple[NDArray[Any], list[int]]:
+    neuron = np.concatenate([spikes.neuron for spikes in phases])
+    if len(neuron) and neuron.max() >= size:
+        raise ValueError(f"there are {size} neurons, none of index {neuron.max()}")
+    return neuron.astype(neuron_type(size), copy=False), list(
+        accumulate(len(spikes.neuron) for spikes in phases)
+    )
+
+
+_FORMS = {"compact": _compact, "plain": _plain}
 
 
 SILENT = Spikes(np.zeros(0, np.uint32), np.zeros(0, np.uint32))

@@ -19,41 +19,6 @@ from evsim.recording.layout import Encoding
 ESCAPE = 255
 
 
-def encode_gaps(
-    neuron: NDArray[np.integer[Any]], count: NDArray[np.integer[Any]], size: int
-) -> NDArray[np.uint8]:
-    """Return gaps as bytes, (byte,).
-
-    Parameters
-    ----------
-    neuron : (spike,), below `size`, ascending inside a step.
-    count : (step,), spikes in each step.
-    size : neurons in the population.
-
-    Raises
-    ------
-    ValueError : neurons do not ascend inside a step.
-    """
-    if not len(neuron):
-        return np.empty(0, np.uint8)
-    # Differences below 0 must stay beyond `size` where they wrap around.
-    dtype = np.dtype(np.uint16 if size <= 1 << 15 else np.uint32)
-    gap: NDArray[Any] = np.empty(len(neuron), dtype)
-    np.subtract(neuron[1:], neuron[:-1], out=gap[1:], dtype=dtype, casting="unsafe")
-    gap -= 1
-    first = (np.cumsum(count) - count)[count > 0]
-    gap[first] = neuron[first]
-    widest = int(gap.max())
-    if widest >= size:
-        raise ValueError("neurons do not ascend inside a step")
-    if widest < ESCAPE:
-        return gap.astype(np.uint8)
-    wide = np.flatnonzero(gap >= ESCAPE)
-    escapes = gap[wide] // ESCAPE
-    gap[wide] %= ESCAPE
-    return np.insert(gap.astype(np.uint8), np.repeat(wide, escapes), ESCAPE)
-
-
 def check(data: NDArray[Any], lengths: NDArray[np.int64], expected: NDArray[np.uint32]) -> None:
     """Compare the checksums of consecutive parts.
 

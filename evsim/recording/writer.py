@@ -212,14 +212,12 @@ class Writer:
         self._append("trials/step_offset", _offsets(trial.steps, first))
         for name, spikes in trial.spikes.items():
             path = spikes_path(self.layout, name)
-            lengths = [len(part) for part in spikes.data]
-            offsets = _offsets(lengths, self._buffers[path].end)
-            self._append(f"trials/spike_offset/{name}", offsets)
+            begin = self._buffers[path].end
+            self._append(f"trials/spike_offset/{name}", [begin, *(begin + spikes.ends)])
             if spikes.sums:
                 self._append(sums_path(name), spikes.sums)
-            for data, count in zip(spikes.data, spikes.count, strict=True):
-                self._append(path, data)
-                self._append(f"spikes/{name}/count", count)
+            self._append(path, spikes.data)
+            self._append(f"spikes/{name}/count", spikes.count)
 
     def _states(self, trial: EncodedTrial) -> None:
         """Append the kept states of a trial, and where those of each phase begin."""

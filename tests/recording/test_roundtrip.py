@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from evsim.engines.base import Spikes
 from evsim.errors import RecordingError
 from evsim.orchestrator.events import PhaseRecord, TrialRecord
 from evsim.recording.columns import SPLITS
-from evsim.recording.encoding import decode, encode_gaps
+from evsim.recording.encoding import decode
+from evsim.recording.gaps import encode_gaps, room
 from evsim.recording.layout import Encoding, Layout, Phase, Population
 from evsim.recording.reader import open_run
 from evsim.recording.writer import Writer
@@ -32,6 +35,11 @@ def raster(
     return np.repeat(np.arange(steps), made.count), made.neuron, made.count
 
 
+def gaps(neuron: NDArray[Any], count: NDArray[Any], size: int) -> NDArray[np.uint8]:
+    out = np.empty(room(len(neuron), len(count), size), np.uint8)
+    return out[: encode_gaps(neuron, count, size, out)]
+
+
 @given(
     size=st.integers(1, 3000),
     steps=st.integers(1, 40),
@@ -40,7 +48,7 @@ def raster(
 )
 def test_gaps_keep_every_neuron(size: int, steps: int, seed: int, activity: float) -> None:
     _, neuron, count = raster(size, steps, seed, activity)
-    code = encode_gaps(neuron, count, size)
+    code = gaps(neuron, count, size)
     assert (decode(code, count.astype(np.int64), size, "compact") == neuron).all()
 
 
@@ -49,14 +57,14 @@ def test_gaps_keep_every_neuron(size: int, steps: int, seed: int, activity: floa
     [(0, [0]), (254, [254]), (255, [255, 0]), (600, [255, 255, 90]), (509, [255, 254])],
 )
 def test_gaps_are_bytes_as_documented(neuron: int, code: list[int]) -> None:
-    made = encode_gaps(np.array([neuron], np.uint32), np.array([1]), 1000)
+    made = gaps(np.array([neuron], np.uint32), np.array([1]), 1000)
     assert made.tolist() == code
 
 
 @pytest.mark.parametrize("neuron", [[3, 3], [5, 2]])
 def test_spikes_that_break_the_contract_are_not_written(neuron: list[int]) -> None:
     with pytest.raises(ValueError, match="ascend"):
-        encode_gaps(np.array(neuron, np.uint32), np.array([2]), 10)
+        gaps(np.array(neuron, np.uint32), np.array([2]), 10)
 
 
 @pytest.mark.parametrize(

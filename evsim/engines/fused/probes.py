@@ -37,18 +37,21 @@ def lower_kept(out: Lines, plan: Plan, layout: Layout) -> None:
 
 
 def _lower_sorted(out: Lines, places: int, channels: int, first: str, last: str) -> None:
-    """Sort by counting: events are listed place by place, and wanted channel by channel."""
+    """Sort by counting: events are listed place by place, and wanted channel by channel.
+
+    Numbers without sign take half the time: no remainder or index has to be made positive.
+    """
     out.add(
         f"for c in range({channels}):",
         "    tally[c] = 0",
         f"for e in range({first}, {last}):",
-        f"    tally[events[e] % {channels}] += 1",
+        f"    tally[U(events[e]) % U({channels})] += ONE",
         f"for c in range({channels}):",
         "    base = j",
-        "    j += tally[c]",
+        "    j += I(tally[c])",
         "    tally[c] = base",
         f"for e in range({first}, {last}):",
-        f"    c = events[e] % {channels}",
-        f"    kept[tally[c]] = c * {places} + events[e] // {channels}",
-        "    tally[c] += 1",
+        f"    channel = U(events[e]) % U({channels})",
+        f"    kept[tally[channel]] = channel * U({places}) + U(events[e]) // U({channels})",
+        "    tally[channel] += ONE",
     )

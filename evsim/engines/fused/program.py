@@ -41,7 +41,7 @@ from evsim.engines.fused.vector import lowest_bit, mask_of
 
 F, D, I, B = np.{precision}, np.float64, np.int64, np.bool_
 INF, NAN = np.inf, np.nan
-ZERO, ONE = np.uint64(0), np.uint64(1)
+U, ZERO, ONE = np.uint32, np.uint64(0), np.uint64(1)
 ZERO_F = F(0)
 DT = D({dt!r})
 SENDERS = {senders}

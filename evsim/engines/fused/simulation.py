@@ -53,7 +53,7 @@ class FusedSimulation(Simulation):
             self.state["s"],
             self.counts,
             np.zeros(row_lanes(dtype.itemsize), dtype),
-            np.zeros(max(grid.channels for grid in layout.grids.values()), np.int64),
+            np.zeros(max(grid.channels for grid in layout.grids.values()), np.uint64),
             np.zeros(2 * queue_room(layout), np.int32),
             np.zeros(layout.noise_count),
         )

@@ -1,0 +1,73 @@
+"""Writes spikes as gaps between neurons, see `evsim.recording.encoding`, in compiled code.
+
+Trials are encoded by the threads that run them. NumPy would take a dozen calls a phase, and threads
+that hand the interpreter's lock to each other that often wait more than they work.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from evsim.recording.encoding import ESCAPE
+
+DESCENDING, OUTSIDE = -1, -2
+
+
+def encode_gaps(
+    neuron: NDArray[np.integer[Any]],
+    count: NDArray[np.integer[Any]],
+    size: int,
+    out: NDArray[np.uint8],
+) -> int:
+    """Write gaps as bytes to the beginning of `out`; return how many.
+
+    Parameters
+    ----------
+    neuron : (spike,), ascending inside a step.
+    count : (step,), spikes in each step, as many as `neuron` has in all.
+    size : neurons in the population.
+    out : (byte,), with `room` for all.
+
+    Raises
+    ------
+    ValueError : neurons do not ascend inside a step, or there is none of that index.
+    """
+    length = int(_encode(neuron, count, size, out))
+    if length == DESCENDING:
+        raise ValueError("neurons do not ascend inside a step")
+    if length == OUTSIDE:
+        raise ValueError(f"there are {size} neurons, none of index {neuron.max()}")
+    return length
+
+
+def room(spikes: int, steps: int, size: int) -> int:
+    """Return the bytes that so many spikes take at most."""
+    return spikes + steps * (size // ESCAPE)
+
+
+@njit(nogil=True, cache=True)
+def _encode(neuron: Any, count: Any, size: Any, code: Any) -> Any:
+    """Write the code; return its length, or what is wrong."""
+    at, end = np.int64(0), np.int64(0)
+    for step in range(len(count)):
+        begin, end = end, end + np.int64(count[step])
+        last = np.int64(-1)
+        for spike in range(begin, end):
+            now = np.int64(neuron[spike])
+            gap = now - last - 1
+            if gap < 0:
+                return DESCENDING
+            if now >= size:
+                return OUTSIDE
+            while gap >= ESCAPE:
+                code[at] = ESCAPE
+                at += 1
+                gap -= ESCAPE
+            code[at] = gap
+            at += 1
+            last = now
+    return at
