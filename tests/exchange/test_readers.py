@@ -108,7 +108,7 @@ def test_units_are_written_in_blocks_as_at_once(
     import h5py
 
     monkeypatch.setattr(nwb, "BLOCK", 100)
-    monkeypatch.setattr("evsim.recording.reader.PART", 1)
+    monkeypatch.setattr("evsim.recording.spikes.PART", 1)
     path = export(run, "nwb", tmp_path / "a.nwb").path
     with h5py.File(path) as file:
         times = np.concatenate(

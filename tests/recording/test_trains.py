@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from evsim.errors import RecordingError
 from evsim.orchestrator.events import TrialRecord
-from evsim.recording import reader
+from evsim.recording import spikes as reading
 from evsim.recording.layout import Layout
 from evsim.recording.reader import Run, open_run
 from evsim.recording.writer import Writer
@@ -74,7 +74,7 @@ def test_any_choice_of_trials_reads_as_it_was_written(
         if mask[row] and (phase in phases if phase else phases)
     ]
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "PART", part)
+        patch.setattr(reading, "PART", part)
         write(Path(folder) / "recording.h5", layout, records)
         with open_run(folder) as run:
             trains = run.spikes("hidden", mask, phase)
