@@ -125,6 +125,39 @@ def test_dragging_zooms_and_a_double_click_shows_all(visit: Any, figure: str) ->
     assert tab.range(figure) == whole
 
 
+def test_two_fingers_stretch_the_axis_and_what_they_hold_stays_below_them(visit: Any) -> None:
+    tab = visit("one", PHONE)
+    canvas = tab.page.locator("figure.raster canvas").first
+    canvas.scroll_into_view_if_needed()
+    box = tab.box("figure.raster canvas")
+    session = tab.page.context.new_cdp_session(tab.page)
+
+    def touch(kind: str, *shares: float) -> None:
+        y = box["y"] + box["height"] / 2
+        points = [
+            {"x": box["x"] + share * box["width"], "y": y, "id": number}
+            for number, share in enumerate(shares)
+        ]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    begin, end = tab.range("figure.raster")
+    touch("touchStart", 0.45)
+    touch("touchStart", 0.45, 0.65)
+    touch("touchMove", 0.4, 0.7)
+    touch("touchMove", 0.35, 0.75)
+    touch("touchEnd")
+    low, high = tab.range("figure.raster")
+    assert (high - low) / (end - begin) == pytest.approx(0.5, abs=0.01)
+    assert begin < low < high < end
+    assert tab.page.locator("figure.raster .brush").first.is_hidden()
+    touch("touchStart", 0.35)
+    touch("touchStart", 0.35, 0.75)
+    touch("touchMove", 0.45, 0.65)
+    touch("touchEnd")
+    assert tab.range("figure.raster") == pytest.approx((begin, end), abs=0.02 * (end - begin))
+    assert tab.messages == []
+
+
 def test_keys_and_buttons_zoom_and_move(visit: Any) -> None:
     tab = visit("one")
     whole = tab.range("figure.raster")

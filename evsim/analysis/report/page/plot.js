@@ -47,25 +47,49 @@ class Plot {
       const frame = this.canvas.getBoundingClientRect();
       return [event.clientX - frame.left, event.clientY - frame.top];
     };
-    let begun = null;
+    const fingers = new Map();
+    let begun = null, pinched = null;
     this.canvas.addEventListener("pointerdown", (event) => {
       const [x, y] = at(event);
+      fingers.set(event.pointerId, x);
+      if (fingers.size === 2) {
+        pinched = this.grasp([...fingers.values()]);
+        begun = null;
+        this.brush.hidden = true;
+      }
+      if (pinched) return;
       begun = { x, y, panel: this.panelAt(y) };
       if (event.pointerType !== "touch") this.canvas.setPointerCapture(event.pointerId);
     });
     this.canvas.addEventListener("pointermove", (event) => {
       const [x, y] = at(event);
+      if (fingers.has(event.pointerId)) fingers.set(event.pointerId, x);
+      if (pinched) {
+        if (fingers.size === 2) this.pinch(pinched, [...fingers.values()]);
+        return;
+      }
       if (begun && Math.hypot(x - begun.x, y - begun.y) > 5) this.showBrush(begun, x, y);
       else if (!begun) this.point(x, y);
     });
+    const lifted = (event) => {
+      fingers.delete(event.pointerId);
+      const was = pinched;
+      if (!fingers.size) pinched = null;
+      return was;
+    };
     this.canvas.addEventListener("pointerup", (event) => {
+      if (lifted(event)) return;
       const [x, y] = at(event);
       if (begun && !this.brush.hidden) this.zoomTo(begun, x, y);
       else this.point(x, y);
       begun = null;
       this.brush.hidden = true;
     });
-    this.canvas.addEventListener("pointercancel", () => { begun = null; this.brush.hidden = true; });
+    this.canvas.addEventListener("pointercancel", (event) => {
+      lifted(event);
+      begun = null;
+      this.brush.hidden = true;
+    });
     this.canvas.addEventListener("pointerleave", (event) => {
       if (event.pointerType !== "touch") this.hideTip();
     });
@@ -113,6 +137,22 @@ class Plot {
     }
     if (x1 - x0 > 5) this.setRange(this.x.value(x0), this.x.value(x1));
     else this.setRange(...this.range);
+  }
+
+  /* Returns what two fingers hold: their places on the axis as it is now. */
+  grasp(pixels) {
+    const places = pixels.map((x) => (x - this.left) / (this.right - this.left));
+    return { scale: new Scale(this.range, 0, 1, this.axis.log), places };
+  }
+
+  /* Moves and stretches the axis so that what was grasped stays below the fingers. */
+  pinch({ scale, places }, pixels) {
+    const now = this.grasp(pixels).places;
+    const apart = now[1] - now[0];
+    if (Math.abs(apart) < 0.01 || apart * (places[1] - places[0]) <= 0) return;
+    const wide = (places[1] - places[0]) / apart;
+    const begin = places[0] - now[0] * wide;
+    this.setRange(scale.value(begin), scale.value(begin + wide));
   }
 
   /* Zooms or moves: in, out, left, right, or all. */
