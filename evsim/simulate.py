@@ -129,13 +129,20 @@ def resume(
 
     Raises
     ------
-    RecordingError : no run, no usable checkpoint, or the run's network file was changed.
+    RecordingError : no run of a network file, no usable checkpoint, or the file was changed.
     """
     reporter = reporter or Reporter()
     found = RunFolder.open(folder)
     if _noted(found, "script", bool, False):
         raise RecordingError(
             Fault(f"'{found.path}' is the run of a script.", hint="run the script again")
+        )
+    if _noted(found, "status", str, "") == "imported":
+        raise RecordingError(
+            Fault(
+                f"'{found.path}' holds imported spikes, there is no run to go on with.",
+                hint="a network replays them: `spikes` of a population, or `data: {name: spikes}`",
+            )
         )
     with found.lock():
         overrides = [str(text) for text in _noted(found, "overrides", list, [])]

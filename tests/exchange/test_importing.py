@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import evsim
 from evsim.analysis.analyze import analyze
 from evsim.errors import DataError, InputError, RecordingError
 from evsim.exchange.exporting import export
@@ -198,3 +199,10 @@ def test_a_recording_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="not overwritten"):
         import_spikes(tmp_path / "x.csv", tmp_path / "run", dt=1e-3)
     assert (tmp_path / "run" / "recording.h5").read_bytes() == before
+
+
+def test_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("time,neuron\n1,2\n")
+    import_spikes(tmp_path / "x.csv", tmp_path / "run", dt=1e-3)
+    with pytest.raises(RecordingError, match="imported spikes"):
+        evsim.resume(tmp_path / "run")
