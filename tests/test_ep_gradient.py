@@ -168,7 +168,9 @@ def conv_matrix(kernel: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return matrix.reshape(channels * rows * columns, -1)
 
 
-def error(parameters: Mapping[str, np.ndarray], x: np.ndarray, y: np.ndarray, conv: bool) -> float:
+def error(
+    parameters: Mapping[str, np.ndarray], x: np.ndarray, y: np.ndarray, conv: bool, weak: float = 1
+) -> float:
     """Mean over samples of half the squared distance of the fixed point from the target."""
     image = (1, *x.shape[1:])
     drive = x.reshape(len(x), -1) @ conv_matrix(parameters["k"], image)
@@ -182,8 +184,8 @@ def error(parameters: Mapping[str, np.ndarray], x: np.ndarray, y: np.ndarray, co
     first, second, digit = (np.zeros((len(x), bias.size)) for bias in biases)
     for _ in range(100):
         first, second, digit = (
-            np.clip(drive + biases[0] + second @ into.T, 0, 1),
-            np.clip(first @ into + biases[1] + digit @ out.T, 0, 1),
+            np.clip(drive + biases[0] + weak * second @ into.T, 0, 1),
+            np.clip(first @ into + biases[1] + weak * digit @ out.T, 0, 1),
             np.clip(second @ out + biases[2], 0, 1),
         )
     return float(0.5 * np.sum((y - digit) ** 2) / len(x))
@@ -249,6 +251,22 @@ def test_a_real_valued_network_follows_the_gradient(text: str) -> None:
         agreement = Agreement.of(found[name], -slope[name])
         assert agreement.cosine > 0.999, name
         assert agreement.ratio == pytest.approx(1, abs=0.01), name
+
+
+def test_weak_feedback_divides_each_layers_gradient_by_one_number() -> None:
+    """The energy in which layer l counts weak**l has the same fixed point."""
+    weak = 0.5
+    plan = build(parse_text(REAL.replace("drive + back", f"drive + {weak}*back")))
+    program = engines.load("fused").compile(plan)
+    parameters = {name: np.array(values) for name, values in plan.parameters.items()}
+    x, y = samples((5, 5))
+    found = learned(program, x, y)
+    slope = differences(parameters, list(plan.rules), x, y, False, weak)
+    below = {"k": 2, "first.bias": 2, "in": 1, "second.bias": 1, "out": 0, "digit.bias": 0}
+    for name in plan.rules:
+        agreement = Agreement.of(found[name], -slope[name])
+        assert agreement.cosine > 0.999, name
+        assert agreement.ratio == pytest.approx(weak ** below[name], rel=0.01), name
 
 
 CROSS = (
