@@ -27,12 +27,12 @@ def phases(free: int, nudged: int, last: int = 10) -> list[str]:
 
 def fixed(eps: float) -> list[str]:
     """Return overrides for steps that are the same for all neurons."""
-    return [FIXED, f"protocol.constants={{beta: 0.2, eps: {eps}, lam: k**-0.75}}"]
+    return [FIXED, f"protocol.constants.eps={eps}"]
 
 
 def own(gain: float, delay: float) -> list[str]:
     """Return overrides for steps of each neuron's own."""
-    return [OWN.format(gain, delay), "protocol.constants={beta: 0.2, lam: k**-0.75}"]
+    return [OWN.format(gain, delay)]
 
 
 def main() -> None:
