@@ -40,6 +40,7 @@ def gaps(neuron: NDArray[Any], count: NDArray[Any], size: int) -> NDArray[np.uin
     return out[: encode_gaps(neuron, count, size, out)]
 
 
+@settings(deadline=None)  # The first call compiles.
 @given(
     size=st.integers(1, 3000),
     steps=st.integers(1, 40),
