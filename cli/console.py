@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from evsim.analysis.report import wording
 from evsim.orchestrator.report import Reporter
 
 if TYPE_CHECKING:
@@ -277,10 +278,5 @@ def _large(number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as text, in hours, minutes or seconds."""
-    whole = round(seconds)
-    hours, rest = divmod(whole, 3600)
-    minutes, left = divmod(rest, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {left} s" if minutes else f"{left} s"
+    """Return a time as text, in whole seconds."""
+    return wording.duration(round(seconds))

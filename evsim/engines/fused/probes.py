@@ -39,7 +39,7 @@ def lower_kept(out: Lines, plan: Plan, layout: Layout) -> None:
 def _lower_sorted(out: Lines, places: int, channels: int, first: str, last: str) -> None:
     """Sort by counting: events are listed place by place, and wanted channel by channel.
 
-    Numbers without sign take half the time: no remainder or index has to be made positive.
+    Numbers without sign, as no remainder or index has to be made positive then.
     """
     out.add(
         f"for c in range({channels}):",
