@@ -62,7 +62,7 @@ class Sink(Protocol[Encoded]):
         """Return what will be kept of the phases of a trial; called by the thread that ran it."""
 
     def trial(self, record: TrialRecord, encoded: Encoded) -> None:
-        """Keep one trial, with what `encode` made of its phases."""
+        """Keep one trial, with what `encode` made of its phases; one at a time, by any thread."""
 
     def weights(self, epoch: int, parameters: Mapping[str, NDArray[Any]]) -> None:
         """Keep the parameters as they are after `epoch` epochs (0: before the first)."""

@@ -79,6 +79,7 @@ class Run:
         self.saved = time.perf_counter()
         self.idle: SimpleQueue[Simulation] = SimpleQueue()
         self.sums: list[NDArray[Any] | None] = [None] * SHARDS
+        self.writing: Future[None] | None = None
 
     def _vote(self) -> Vote | None:
         """Return the vote that predicts, where the readout is one."""
@@ -158,6 +159,7 @@ class Run:
     def save(self) -> None:
         """Commit the recording and write a checkpoint."""
         self.saved = time.perf_counter()
+        self._finish_writing()
         self.position = replace(self.position, recording=self.sink.commit())
         optimiser = self.optimiser
         arrays = {f"parameter:{name}": a for name, a in optimiser.parameters.items()}
@@ -195,7 +197,8 @@ class Run:
                 self.kept.update([outcome.kept for outcome in outcomes])
             for outcome in outcomes:
                 tally.add(outcome, settle)
-                self.sink.trial(outcome.record, outcome.encoded)
+            self._finish_writing()
+            self.writing = pool.submit(self._write, outcomes)
             now = time.perf_counter()
             tally.seconds, begun = tally.seconds + now - begun, now
             self.position = replace(self.position, done=batch.stop, tally=tally.state())
@@ -207,6 +210,8 @@ class Run:
                     raise Interrupted(STOPPED)
         if this.learn and self.vote is not None:
             self.vote.end_pass()
+        self._finish_writing()
+        tally.seconds += time.perf_counter() - begun
         row = tally.row(epoch, this.split, self.plan, self.network)
         self.sink.metrics(row)
         self.reporter.epoch(row)
@@ -216,6 +221,22 @@ class Run:
         if self.stop.is_set():
             raise Interrupted(STOPPED)
         return row
+
+    def _write(self, outcomes: Sequence[Outcome]) -> None:
+        """Give a batch to the sink; the next one runs meanwhile."""
+        for outcome in outcomes:
+            self.sink.trial(outcome.record, outcome.encoded)
+
+    def _finish_writing(self) -> None:
+        """Wait until the sink has all batches so far.
+
+        Raises
+        ------
+        RunError : they cannot be written.
+        """
+        if self.writing is not None:
+            writing, self.writing = self.writing, None
+            writing.result()
 
     def _encoded(self, outcome: Outcome) -> Outcome:
         """Return an outcome with what is kept of its phases, which takes a fraction of the room."""

@@ -39,23 +39,29 @@ class Buffer:
 
     def append(self, values: ArrayLike) -> None:
         """Add copies of `values`, (row, ...) or one row; write when enough wait."""
+        # A trial has a dozen of these, and training waits for them.
         if isinstance(values, int | float):
-            # A trial has several of these, and training waits for them.
             if self._waiting == self.capacity:
                 self.write()
             self._rows[self._waiting] = values
             self._waiting += 1
             return
-        rows = np.asarray(values).reshape(-1, *self._rows.shape[1:])
+        rows = np.asarray(values)
+        if rows.ndim != self._rows.ndim:
+            rows = rows.reshape(-1, *self._rows.shape[1:])
+        end = self._waiting + len(rows)
+        if end <= self.capacity:
+            self._rows[self._waiting : end] = rows
+            self._waiting = end
+            return
+        self.write()
         for begin in range(0, len(rows), self.capacity):
             part = rows[begin : begin + self.capacity]
-            if self._waiting + len(part) > self.capacity:
-                self.write()
             if len(part) == self.capacity:
                 self._put(part)
             else:
-                self._rows[self._waiting : self._waiting + len(part)] = part
-                self._waiting += len(part)
+                self._rows[: len(part)] = part
+                self._waiting = len(part)
 
     def write(self) -> None:
         """Hand all that waits to HDF5."""

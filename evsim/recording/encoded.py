@@ -23,15 +23,15 @@ class EncodedSpikes:
     Attributes
     ----------
     data : (spike,) neurons, or (byte,) gaps.
-    ends : (phase,), where those of each phase end in `data`.
+    marks : (phase + 1,), where those of each phase begin in `data`, and where the last end.
     count : (step,), spikes in each step.
     sums : (phase,), the CRC-32 of each phase's data; empty where the file keeps none.
     """
 
     data: NDArray[Any]
-    ends: NDArray[np.int64]
+    marks: NDArray[np.int64]
     count: NDArray[np.uint32]
-    sums: Sequence[int]
+    sums: NDArray[np.uint32]
 
 
 @dataclass(frozen=True)
@@ -85,32 +85,31 @@ def _encode_spikes(
             raise ValueError(f"population '{population.name}' has {found} spikes, not {total}")
     count = np.concatenate([spikes.count for spikes in phases])
     try:
-        data, ends = _FORMS[layout.encoding](phases, population.size)
+        data, marks = _FORMS[layout.encoding](phases, population.size)
     except ValueError as error:
         raise ValueError(f"population '{population.name}': {error}") from None
-    marks = pairwise([0, *ends]) if population.name in layout.summed else ()
-    sums = [zlib.crc32(data[begin:end].data) for begin, end in marks]
-    return EncodedSpikes(data, np.array(ends), count, sums)
+    summed = pairwise(marks) if population.name in layout.summed else ()
+    sums = [zlib.crc32(data[begin:end].data) for begin, end in summed]
+    return EncodedSpikes(data, np.array(marks), count, np.array(sums, np.uint32))
 
 
 def _compact(phases: Sequence[Spikes], size: int) -> tuple[NDArray[Any], list[int]]:
     from evsim.recording.gaps import encode_gaps, room  # Numba takes a while to import.
 
     parts = [room(len(s.neuron), len(s.count), size) for s in phases]
-    data, ends = np.empty(sum(parts), np.uint8), [0]
+    data, marks = np.empty(sum(parts), np.uint8), [0]
     for spikes in phases:
-        begin = ends[-1]
-        ends.append(begin + encode_gaps(spikes.neuron, spikes.count, size, data[begin:]))
-    return data[: ends[-1]], ends[1:]
+        begin = marks[-1]
+        marks.append(begin + encode_gaps(spikes.neuron, spikes.count, size, data[begin:]))
+    return data[: marks[-1]], marks
 
 
 def _plain(phases: Sequence[Spikes], size: int) -> tuple[NDArray[Any], list[int]]:
     neuron = np.concatenate([spikes.neuron for spikes in phases])
     if len(neuron) and neuron.max() >= size:
         raise ValueError(f"there are {size} neurons, none of index {neuron.max()}")
-    return neuron.astype(neuron_type(size), copy=False), list(
-        accumulate(len(spikes.neuron) for spikes in phases)
-    )
+    marks = list(accumulate((len(spikes.neuron) for spikes in phases), initial=0))
+    return neuron.astype(neuron_type(size), copy=False), marks
 
 
 _FORMS = {"compact": _compact, "plain": _plain}

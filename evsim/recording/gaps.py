@@ -16,6 +16,12 @@ from evsim.recording.encoding import ESCAPE
 
 DESCENDING, OUTSIDE = -1, -2
 
+BLOCK = 64
+"""Spikes that are encoded together where all gaps are narrow."""
+
+FEW = 8
+"""Spikes that are not worth it."""
+
 
 def encode_gaps(
     neuron: NDArray[np.integer[Any]],
@@ -56,18 +62,48 @@ def _encode(neuron: Any, count: Any, size: Any, code: Any) -> Any:
     for step in range(len(count)):
         begin, end = end, end + np.int64(count[step])
         last = np.int64(-1)
-        for spike in range(begin, end):
-            now = np.int64(neuron[spike])
-            gap = now - last - 1
-            if gap < 0:
+        while begin < end:
+            block = neuron[begin : min(begin + BLOCK, end)]
+            length = np.int64(len(block))
+            if length < FEW or not _narrow(block, last, code[at:]):
+                length = _wide(block, last, code[at:])
+            if length < 0:
                 return DESCENDING
-            if now >= size:
+            at, begin, last = at + length, begin + len(block), np.int64(block[-1])
+            if last >= size:
                 return OUTSIDE
-            while gap >= ESCAPE:
-                code[at] = ESCAPE
-                at += 1
-                gap -= ESCAPE
-            code[at] = gap
+    return at
+
+
+@njit(nogil=True)
+def _narrow(neuron: Any, last: Any, code: Any) -> Any:
+    """Write gaps if each takes one byte, many at a time; return whether that is so.
+
+    A gap below 0 is a large one without sign.
+    """
+    gap = np.uint32(neuron[0] - last - 1)
+    code[0] = gap
+    wide = np.uint8(gap >= ESCAPE)
+    for k in range(np.uint64(1), np.uint64(len(neuron))):
+        gap = np.uint32(neuron[k]) - np.uint32(neuron[k - np.uint64(1)]) - np.uint32(1)
+        code[k] = np.uint8(gap)
+        wide |= np.uint8(np.uint32(gap) >= np.uint32(ESCAPE))
+    return wide == 0
+
+
+@njit(nogil=True)
+def _wide(neuron: Any, last: Any, code: Any) -> Any:
+    """Write gaps of any width; return how many bytes they take, `DESCENDING` if one is below 0."""
+    at = 0
+    for now in neuron:
+        gap = np.int64(now) - last - 1
+        if gap < 0:
+            return DESCENDING
+        while gap >= ESCAPE:
+            code[at] = ESCAPE
             at += 1
-            last = now
+            gap -= ESCAPE
+        code[at] = gap
+        at += 1
+        last = np.int64(now)
     return at

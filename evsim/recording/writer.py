@@ -212,9 +212,8 @@ class Writer:
         self._append("trials/step_offset", _offsets(trial.steps, first))
         for name, spikes in trial.spikes.items():
             path = spikes_path(self.layout, name)
-            begin = self._buffers[path].end
-            self._append(f"trials/spike_offset/{name}", [begin, *(begin + spikes.ends)])
-            if spikes.sums:
+            self._append(f"trials/spike_offset/{name}", spikes.marks + self._buffers[path].end)
+            if spikes.sums.size:
                 self._append(sums_path(name), spikes.sums)
             self._append(path, spikes.data)
             self._append(f"spikes/{name}/count", spikes.count)
