@@ -40,11 +40,13 @@ STEPS, BATCH, RATE = 25, 64, 1e-3
 Arrays = dict[str, NDArray[Any]]
 
 
-def of_evsim(data: Path, epochs: int) -> Iterator[tuple[float, float]]:
-    """Yield seconds and test error of every epoch."""
-    network = evsim.load(NETWORK, ["record={}", f"protocol.epochs={epochs}"])
+def of_evsim(
+    data: Path, epochs: int, seed: int, out: Path | None
+) -> Iterator[tuple[float, float]]:
+    """Yield seconds and test error of every epoch; keep the run under `out`."""
+    network = evsim.load(NETWORK, ["record={}", f"protocol.epochs={epochs}", f"seed={seed}"])
     with tempfile.TemporaryDirectory() as folder:
-        found = run(network, data_dir=data, out=Path(folder)).folder
+        found = run(network, data_dir=data, out=out or Path(folder)).folder
         rows = [json.loads(line) for line in (found / "metrics.jsonl").read_text().splitlines()]
     train = [row["seconds"] for row in rows if row["split"] == "train"]
     test = [row["error"] for row in rows if row["split"] == "test"]
@@ -139,6 +141,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--surrogate-epochs", type=int, default=6)
     parser.add_argument("--dense-trials", type=int, default=1280)
+    parser.add_argument("--seed", type=int, default=1, help="of evsim's network")
+    parser.add_argument("--out", type=Path, help="folder that keeps evsim's run")
     chosen = parser.parse_args()
     network = evsim.load(NETWORK)
     samples = open_samples(network, build(network), chosen.data, NETWORK.parent)
@@ -154,7 +158,7 @@ def main() -> None:
     labels = {s: np.array([samples.label(s, n) for n in range(samples.size(s))]) for s in splits}
     runs = {
         "snnTorch": of_surrogate(images, labels, chosen.surrogate_epochs),
-        "evsim": of_evsim(chosen.data, chosen.epochs),
+        "evsim": of_evsim(chosen.data, chosen.epochs, chosen.seed, chosen.out),
     }
     for name, epochs in runs.items():
         rows = []
