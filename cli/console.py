@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from evsim.analysis.report import wording
+from evsim import wording
 from evsim.orchestrator.report import Reporter
 
 if TYPE_CHECKING:

@@ -70,12 +70,13 @@ def _text(status: Status) -> str:
 
 def _end(folder: RunFolder, as_json: bool) -> None:
     """Say how a run that nobody writes to has ended."""
-    ended = str(folder.manifest.get("status", "unknown"))
+    manifest = folder.manifest
+    ended = str(manifest.get("status", "unknown"))
     ended = "killed" if ended == "running" else ended
     if as_json:
         print(json.dumps({"event": "ended", "status": ended, "folder": str(folder.path)}))
-    elif ended == "finished":
-        print(f"finished: {folder.path}")
+    elif ended in ("finished", "imported") or manifest.get("script"):
+        print(f"{ended}: {folder.path}")
     else:
         print(f"{ended}; `evsim resume {folder.path}` goes on")
 

@@ -26,8 +26,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from evsim import engines
 from evsim.build import brian2_compat as compat
+from evsim.build.objects import sort_objects
 from evsim.build.plan import Plan
-from evsim.build.script import build_script, sort_objects
+from evsim.build.script import build_script
 from evsim.engines.base import Program
 from evsim.errors import BuildError, EngineError, Fault, nearest
 from evsim.orchestrator.report import Reporter

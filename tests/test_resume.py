@@ -86,14 +86,14 @@ def test_a_stopped_run_goes_on_to_the_same_result(
 
 
 def test_a_pass_without_learning_goes_on_in_its_middle(path: Path, tmp_path: Path) -> None:
-    """More test images than one batch of them."""
+    """Batches begin small, whatever the number of test images."""
     arrays = tiny.arrays()
     many = {name: np.concatenate([arrays[name]] * 70) for name in ("test_x", "test_kind")}
     np.savez(tmp_path / "data.npz", **(arrays | many))
     shutil.copy(path, tmp_path)
     overrides = ("data.split.test=600", "protocol.epochs=1")
     one = tiny.run(tmp_path / path.name, tmp_path / "whole", *overrides).folder
-    at = (0, "test", 256)
+    at = (0, "test", 16)
     other = stopped_run(tmp_path / path.name, tmp_path / "stopped", at, *overrides)
     simulate.resume(other)
     tiny.assert_equal_runs(one, other)

@@ -21,7 +21,7 @@ def analyze(
     names: Iterable[str] = (),
     left_out: Callable[[str, InputError], None] = lambda name, why: None,
 ) -> dict[str, Table]:
-    """Return tables by name, without those for which the recording holds nothing.
+    """Return tables by name.
 
     Parameters
     ----------
@@ -38,11 +38,14 @@ def analyze(
     for name in wanted or registry.names(TABLES):
         try:
             found[name] = registry.load(TABLES, name).table(run)
+            if not found[name].rows:
+                raise Unmeasured("The recording holds nothing that it could be made from.")
         except (DataError, Unmeasured) as error:
             if wanted:
                 raise
+            found.pop(name, None)
             left_out(name, error)
-    return {name: table for name, table in found.items() if table.rows}
+    return found
 
 
 def write(tables: dict[str, Table], folder: Path) -> list[Path]:

@@ -101,7 +101,7 @@ def movement(
     steps = np.zeros(0, np.int64)
     for row in trials:
         step, values = run.states(population, variable, row, phase)
-        begins = [begin for begin, _ in run.phases(row).values()] if phase is None else [0]
+        begins = [begin for begin, _ in run.spans(row).values()] if phase is None else [0]
         inside = np.diff(np.searchsorted(begins, step, side="right")) == 0
         change = np.abs(np.diff(values.astype(np.float64), axis=0)).max(axis=1)
         steps = step[1:][inside]
@@ -118,7 +118,9 @@ def typical_trials(run: Run, sampled: bool = False) -> list[int]:
     if not len(rows):
         return []
     rows = rows[run.trials["epoch"][rows] == run.trials["epoch"][rows].max()]
-    kept = [tuple(run.phases(row).items()) for row in rows.tolist()]
-    times = Counter(kept)
-    most = max(kept, key=lambda phases: (len(phases), times[phases]))
-    return [row for row, phases in zip(rows.tolist(), kept, strict=True) if phases == most]
+    entries = range(len(run.layout.states)) if sampled else ()
+    lengths = run.kept_lengths if sampled else run.kept_steps
+    kept = np.concatenate([lengths, *(run.kept_samples(entry) for entry in entries)], axis=1)[rows]
+    times = Counter(map(tuple, kept.tolist()))
+    most = max(times, key=lambda found: (np.count_nonzero(found), times[found]))
+    return [int(row) for row in rows[(kept == most).all(axis=1)]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from evsim.exchange.formats.base import Format
 from evsim.exchange.placing import placed
 from evsim.exchange.session import Progress, Session, silent
 from evsim.recording import text
-from evsim.recording.folder import NETWORK, manifest_beside
+from evsim.recording.folder import NETWORK, begun, manifest_beside
 from evsim.recording.reader import Run
 from evsim.spikefiles.base import MARK, facts
 
@@ -76,7 +75,7 @@ def export(
     if path.exists() and path.samefile(run.path):
         raise InputError(f"'{path}' is the recording itself")
     if path.exists():
-        _refuse(path, force, folder)
+        _refuse(path, force, chosen.SUFFIX)
     session = Session(run, trials, progress)
     left_out = [*_left_out(session), *chosen.left_out(session)]
     about = _facts(session, left_out)
@@ -136,15 +135,17 @@ def _facts(session: Session, left_out: list[str]) -> dict[str, Any]:
 
 
 def _started(recording: Path) -> datetime:
-    """Return when a run began, by its folder's name; else when its recording was last written."""
-    stamp = re.match(r"\d{8}T\d{6}Z", recording.resolve().parent.name)
-    if stamp:
-        return datetime.strptime(stamp[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    return datetime.fromtimestamp(int(recording.stat().st_mtime), UTC)
+    """Return when a run began, else when its recording was last written."""
+    found = begun(recording.resolve().parent)
+    return found or datetime.fromtimestamp(int(recording.stat().st_mtime), UTC)
 
 
-def _refuse(path: Path, force: bool, folder: bool) -> None:
-    """Refuse to replace what is there, and ever what no export made.
+def _refuse(path: Path, force: bool, suffix: str) -> None:
+    """Refuse to replace what is there, and ever what no export of the format can have made.
+
+    Parameters
+    ----------
+    suffix : of the format's files; empty where it writes folders.
 
     Raises
     ------
@@ -153,10 +154,11 @@ def _refuse(path: Path, force: bool, folder: bool) -> None:
     if not force:
         hint = "`--force` replaces it, `--out` writes elsewhere"
         raise InputError(Fault(f"'{path}' exists", hint=hint))
+    folder = not suffix
     if path.is_dir() != folder:
         kinds = ("a file", "a folder") if folder else ("a folder", "a file")
         raise InputError(f"'{path}' is {kinds[0]}, where {kinds[1]} would be written")
-    if folder and not _exported(path):
+    if not (_exported(path) if folder else path.suffix == suffix):
         hint = "remove it yourself, or write elsewhere with `--out`"
         raise InputError(Fault(f"'{path}' was not written by `evsim export`", hint=hint))
 

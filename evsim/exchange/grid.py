@@ -86,9 +86,15 @@ def on_grid(found: SpikeFile, scale: float, dt: float) -> Grid:
 
     Raises
     ------
-    DataError : a time is no number, populations have one name, or there are too many steps.
+    DataError : there is no trial, a time or neuron is no number, populations have one name, or
+        there are too many steps.
     """
+    if not found.length:
+        raise DataError(f"'{found.path}' holds no trial.")
     names = _names(found)
+    for name, spikes in found.populations.items():
+        if not np.isfinite(spikes.neuron).all():
+            raise DataError(f"'{found.path}' has a spike of '{name}' whose neuron is no number.")
     lists = {names[name]: found.by_trial(name) for name in found.populations}
     times = [one.time for one in lists.values() if len(one.time)]
     if not all(np.isfinite(time).all() for time in times):
@@ -119,7 +125,8 @@ def _steps(found: SpikeFile, lists: Mapping[str, TrialSpikes], dt: float) -> lis
         for one in lists.values():
             ran = np.flatnonzero(np.diff(one.start))
             last = one.time[one.start[1:][ran] - 1]
-            steps[ran] = np.maximum(steps[ran], replay.steps_of(last, dt) + 1)
+            # Numbers that may be too large for an integer.
+            steps[ran] = np.maximum(steps[ran], np.floor(last / dt + 1e-3) + 1)
     if steps.max(initial=0) > LONGEST:
         at = int(np.argmax(steps))
         message = f"Trial {at} of '{found.path}' would have {steps[at]:.3g} steps of {dt:g} s"

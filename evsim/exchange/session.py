@@ -82,7 +82,7 @@ class Session:
 
     def __init__(self, run: Run, trials: str | None = None, progress: Progress = silent):
         self.run, self.progress = run, progress
-        steps, length = run.kept_steps, _lengths(run)
+        steps, length = run.kept_steps, run.kept_lengths
         self.rows = np.flatnonzero(chosen(run, trials) & (length.sum(axis=1) > 0))
         if not len(self.rows):
             raise _nothing(run, trials, bool(length.any()))
@@ -236,20 +236,3 @@ def _nothing(run: Run, trials: str | None, kept: bool) -> RecordingError:
     return RecordingError(
         Fault(message, hint="`--trials` left out takes all that are" if kept else hint)
     )
-
-
-def _lengths(run: Run) -> NDArray[np.int64]:
-    """Return the steps of each phase of which something is kept, (trial, phase).
-
-    Where it is states only, the samples tell when a phase ended, up to the steps between two.
-    """
-    steps = run.kept_steps
-    most = np.array([phase.steps for phase in run.layout.phases], np.int64)
-    sampled = np.zeros_like(steps)
-    for number, kept in enumerate(run.layout.states):
-        samples = run.kept_samples(number)
-        bound = np.minimum(samples * kept.every, most)
-        sampled = np.where(
-            (samples > 0) & (sampled > 0), np.minimum(sampled, bound), sampled + bound
-        )
-    return np.where(steps > 0, steps, sampled)

@@ -24,6 +24,7 @@ class Tally:
     steps: int = 0
     planned: int = 0
     operations: dict[str, int] = field(default_factory=lambda: asdict(Operations()))
+    settling: int = 0
     unsettled: int = 0
     residual: float = 0.0
     seconds: float = 0.0
@@ -43,6 +44,7 @@ class Tally:
         for name, count in outcome.spikes.items():
             self.spikes[name] = self.spikes.get(name, 0) + count
         if settle is not None and not math.isnan(record.residual):
+            self.settling += 1
             self.residual += record.residual
             self.unsettled += record.residual > settle.tolerance
 
@@ -70,11 +72,11 @@ class Tally:
         row["activation_sparsity"] = self._silent(plan)
         row["synaptic_operations"] = {n: c / trials for n, c in self.operations.items()}
         row["footprint"] = footprint(plan, split == "train" and plan.learns)
-        if network.protocol.settle is not None:
-            row["residual"] = self.residual / trials
-            row["unsettled"] = self.unsettled / trials
-            if network.protocol.settle.early:
-                row["steps_saved"] = 1 - self.steps / max(self.planned, 1)
+        if self.settling:
+            row["residual"] = self.residual / self.settling
+            row["unsettled"] = self.unsettled / self.settling
+        if network.protocol.settle is not None and network.protocol.settle.early:
+            row["steps_saved"] = 1 - self.steps / max(self.planned, 1)
         return row
 
     def _silent(self, plan: Plan) -> float:

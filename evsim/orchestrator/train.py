@@ -35,7 +35,10 @@ from evsim.spec import schema
 from evsim.streams import generator
 
 SHARDS = 16
-TEST_BATCH = 256
+LARGEST_BATCH = 256
+SHORT = 1.0
+"""Seconds of a batch below which the next one may be twice as large, where nothing is learned."""
+
 SAVE_AFTER = 60.0
 """Seconds of training that a kill may cost."""
 
@@ -45,12 +48,17 @@ BLOCK = 1 << 15
 
 @dataclass(frozen=True)
 class Pass:
-    """One way through a split in every epoch."""
+    """One way through a split in every epoch.
+
+    Attributes
+    ----------
+    batch : trials between updates; None where there are none, and any number does.
+    """
 
     split: str
     phases: tuple[str, ...]
     learn: bool
-    batch: int
+    batch: int | None
 
 
 class Run:
@@ -110,13 +118,12 @@ class Run:
         found = []
         if self.samples.size("train"):
             ordered = bool(self.plan.rules) or bool(self.plan.kept)
-            batch = protocol.batch if ordered else max(protocol.batch, TEST_BATCH)
-            found.append(Pass("train", names, learn, batch))
+            found.append(Pass("train", names, learn, protocol.batch if ordered else None))
         test = protocol.test
         if test is not None and (test.each == "epoch" or epoch == protocol.epochs - 1):
             for split in test.split:
                 if self.samples.size(split):
-                    found.append(Pass(split, test.phases, False, TEST_BATCH))
+                    found.append(Pass(split, test.phases, False, None))
         return found
 
     def execute(self) -> list[dict[str, Any]]:
@@ -180,9 +187,10 @@ class Run:
         settle = self.network.protocol.settle
         begun = time.perf_counter()
         self._load(self.parameters())
+        length = this.batch or SHARDS
         while self.position.done < len(order):
             done = self.position.done
-            batch = range(done, min(done + this.batch, len(order)))
+            batch = range(done, min(done + length, len(order)))
             try:
                 outcomes, gradient = self._batch(pool, this, order, batch)
                 outcomes = [self._predicted(outcome, this) for outcome in outcomes]
@@ -200,6 +208,8 @@ class Run:
             self._finish_writing()
             self.writing = pool.submit(self._write, outcomes)
             now = time.perf_counter()
+            if this.batch is None and now - begun < SHORT:
+                length = min(2 * length, LARGEST_BATCH)
             tally.seconds, begun = tally.seconds + now - begun, now
             self.position = replace(self.position, done=batch.stop, tally=tally.state())
             spikes = sum(tally.spikes.values())
@@ -306,7 +316,7 @@ class Run:
 
     def _warn(self, row: Mapping[str, Any]) -> None:
         settle = self.network.protocol.settle
-        if settle is not None and row["unsettled"] > settle.warn_above:
+        if settle is not None and row.get("unsettled", 0) > settle.warn_above:
             self.reporter.warning(
                 f"{row['unsettled']:.0%} of the {row['split']} trials of epoch {row['epoch']} had "
                 f"not settled at the end of phase '{settle.after}' (residual above "

@@ -21,6 +21,7 @@ MANIFEST = "manifest.json"
 METRICS = "metrics.jsonl"
 STATUS = "status.json"
 LATEST = "latest"
+STAMP = "%Y%m%dT%H%M%SZ"
 BESIDE = (NETWORK, MANIFEST, METRICS, STATUS)
 """Files of a run besides the recording."""
 
@@ -49,7 +50,7 @@ class RunFolder:
         parent = root / name
         with _writing(parent):
             parent.mkdir(parents=True, exist_ok=True)
-            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+            stamp = datetime.now(UTC).strftime(STAMP)
             path = parent / f"{stamp}-{secrets.token_hex(3)}"
             path.mkdir()
             folder = cls(path)
@@ -216,6 +217,14 @@ def recording_path(path: Path) -> Path:
     if not (folder / MANIFEST).exists() and not (folder / RECORDING).exists():
         raise RecordingError(f"'{path}' is not a run: it has no {MANIFEST}; name a run's folder")
     return folder / RECORDING
+
+
+def begun(folder: Path) -> datetime | None:
+    """Return when a run began, by its folder's name; None where it was named otherwise."""
+    try:
+        return datetime.strptime(folder.name.partition("-")[0], STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def manifest_beside(recording: Path) -> dict[str, Any]:

@@ -66,9 +66,9 @@ def _encode(neuron: Any, count: Any, size: Any, code: Any) -> Any:
             block = neuron[begin : min(begin + BLOCK, end)]
             length = np.int64(len(block))
             if length < FEW or not _narrow(block, last, code[at:]):
-                length = _wide(block, last, code[at:])
+                length = _wide(block, last, size, code[at:])
             if length < 0:
-                return DESCENDING
+                return length
             at, begin, last = at + length, begin + len(block), np.int64(block[-1])
             if last >= size:
                 return OUTSIDE
@@ -92,13 +92,15 @@ def _narrow(neuron: Any, last: Any, code: Any) -> Any:
 
 
 @njit(nogil=True)
-def _wide(neuron: Any, last: Any, code: Any) -> Any:
-    """Write gaps of any width; return how many bytes they take, `DESCENDING` if one is below 0."""
+def _wide(neuron: Any, last: Any, size: Any, code: Any) -> Any:
+    """Write gaps of any width; return how many bytes they take, or what is wrong."""
     at = 0
     for now in neuron:
         gap = np.int64(now) - last - 1
         if gap < 0:
             return DESCENDING
+        if now >= size:
+            return OUTSIDE
         while gap >= ESCAPE:
             code[at] = ESCAPE
             at += 1

@@ -27,6 +27,27 @@ class Index:
         """Where the steps of each phase begin, and where the last ends, (trial, phase + 1)."""
         return self._data.read("trials/step_offset")
 
+    @cached_property
+    def samples(self) -> tuple[NDArray[np.int64], ...]:
+        """For each entry of `layout.states`, samples that are kept, (trial, phase)."""
+        offsets = (f"trials/state_offset/{number}" for number in range(len(self.layout.states)))
+        return tuple(np.diff(self._data.read(path).astype(np.int64)) for path in offsets)
+
+    @cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        """Steps of each phase of which spikes or states are kept, (trial, phase).
+
+        Where it is states only, the samples tell when a phase ended, up to the steps between two.
+        """
+        steps = np.diff(self.steps.astype(np.int64))
+        most = np.array([phase.steps for phase in self.layout.phases], np.int64)
+        sampled = np.zeros_like(steps)
+        for samples, entry in zip(self.samples, self.layout.states, strict=True):
+            bound = np.minimum(samples * entry.every, most)
+            both = (samples > 0) & (sampled > 0)
+            sampled = np.where(both, np.minimum(sampled, bound), sampled + bound)
+        return np.where(steps > 0, steps, sampled)
+
     def rows(self, population: str, trials: Choice, phase: str | None) -> NDArray[np.int64]:
         """Return the rows that a choice names, (trial,), of which spikes are kept.
 

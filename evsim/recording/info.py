@@ -9,6 +9,7 @@ from typing import Any
 
 from evsim.recording.layout import Layout
 from evsim.recording.space import readable
+from evsim.wording import large
 
 _LINES = 12
 
@@ -55,7 +56,7 @@ class Info:
         return "\n".join(lines)
 
     def _machine(self) -> list[str]:
-        fields = ("name", "engine", "seed", "started", "seconds")
+        fields = ("name", "engine", "seed")
         return [line for f in fields if f in self.manifest for line in _line(f, self.manifest[f])]
 
     def _populations(self) -> list[str]:
@@ -107,20 +108,12 @@ class Info:
             counts = row["synaptic_operations"]
             silent = f"{100 * row['activation_sparsity']:.2f} %"
             lines += [
-                f"{split:<14}{_large(row['spikes'] / max(row['trials'], 1))} spikes, activation "
+                f"{split:<14}{large(row['spikes'] / max(row['trials'], 1))} spikes, activation "
                 f"sparsity {silent}, footprint {readable(row['footprint'])}",
-                f"{'':<14}{_large(counts['acs'])} accumulations and {_large(counts['macs'])} "
-                f"multiplications of {_large(counts['dense'])} if all neurons sent in every step",
+                f"{'':<14}{large(counts['acs'])} accumulations and {large(counts['macs'])} "
+                f"multiplications of {large(counts['dense'])} if all neurons sent in every step",
             ]
         return lines
-
-
-def _large(number: float) -> str:
-    for unit in ("", " thousand", " million"):
-        if number < 1000:
-            return f"{number:.3g}{unit}"
-        number /= 1000
-    return f"{number:.3g} billion"
 
 
 def _cell(column: str, value: float | None) -> str:

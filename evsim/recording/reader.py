@@ -118,7 +118,15 @@ class Run:
 
     def kept_samples(self, entry: int) -> NDArray[np.int64]:
         """Return how many samples entry `entry` of `layout.states` kept, (trial, phase)."""
-        return np.diff(self._data.read(f"trials/state_offset/{entry}").astype(np.int64))
+        return self._index.samples[entry]
+
+    @property
+    def kept_lengths(self) -> NDArray[np.int64]:
+        """Steps of phases of which spikes or states are kept, (trial, phase of `layout.phases`).
+
+        Where it is states only, the samples tell when a phase ended, up to the steps between two.
+        """
+        return self._index.lengths
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
@@ -143,10 +151,14 @@ class Run:
 
         Steps count from 0 over the kept phases in the order they ran.
         """
-        offset = self._index.steps[self._index.row(trial)].astype(np.int64)
-        begins = (offset - offset[0]).tolist()
-        spans = zip(self.layout.phases, begins, begins[1:], strict=False)
-        return {phase.name: (begin, end) for phase, begin, end in spans if end > begin}
+        return self._spans(self.kept_steps[self._index.row(trial)])
+
+    def spans(self, trial: int) -> dict[str, tuple[int, int]]:
+        """Return phase -> first step and end, of the phases whose spikes or states were kept.
+
+        Steps count from 0 over these phases in the order they ran, as those of `states` do.
+        """
+        return self._spans(self._index.lengths[self._index.row(trial)])
 
     def counts(self, population: str, trial: int, phase: str | None = None) -> NDArray[np.int64]:
         """Return the spikes of a population in each step, (step,).
@@ -220,7 +232,7 @@ class Run:
 
         Returns
         -------
-        step : (sample,), from 0 at the start of the phase or of the first kept phase.
+        step : (sample,), from 0 at the start of the phase or of the first in `spans`.
         values : (sample, neuron), SI units; the neurons are those of `layout.states[entry]`.
 
         Raises
@@ -233,13 +245,10 @@ class Run:
         offset = self._data.read(f"trials/state_offset/{number}", row, row + 1)[0]
         begin, end = self._index.span(offset, trial, phase)
         first, last = self._index.phases(phase)
-        steps, past, ran = [np.zeros(0, np.int64)], 0, self.phases(trial)
-        samples = np.diff(offset.astype(np.int64))
-        for phase_, length in list(zip(self.layout.phases, samples, strict=True))[first:last]:
-            if length:
-                steps.append(past + kept.every * np.arange(length))
-                begun, ended = ran.get(phase_.name, (0, phase_.steps))
-                past += ended - begun
+        lengths = self._index.lengths[row][first:last]
+        samples = self._index.samples[number][row][first:last]
+        begins = np.cumsum(lengths) - lengths
+        steps = [at + kept.every * np.arange(n) for at, n in zip(begins, samples, strict=True)]
         return np.concatenate(steps), self._data.read(
             states_path(number, kept, variable), begin, end
         )
@@ -296,6 +305,12 @@ class Run:
 
     def _selected(self, population: str, trials: Choice, phase: str | None) -> SelectedSpikes:
         return SelectedSpikes(self._data, self._index, population, trials, phase)
+
+    def _spans(self, lengths: NDArray[np.int64]) -> dict[str, tuple[int, int]]:
+        """Return phase -> first step and end, of those that have a length."""
+        ends = np.cumsum(lengths)
+        spans = zip(self.layout.phases, (ends - lengths).tolist(), ends.tolist(), strict=True)
+        return {phase.name: (begin, end) for phase, begin, end in spans if end > begin}
 
     def _entry(self, population: str, variable: str, entry: int | None) -> int:
         holding = [

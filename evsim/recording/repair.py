@@ -28,7 +28,7 @@ from evsim.recording.columns import (
 )
 from evsim.recording.committed import Committed
 from evsim.recording.encoded import SILENT
-from evsim.recording.folder import RunFolder, recording_path
+from evsim.recording.folder import RunFolder, manifest_beside, recording_path
 from evsim.recording.writer import Writer, replacing
 
 DAMAGED = "recording.damaged-{}.h5"
@@ -106,7 +106,8 @@ def repair(path: Path) -> Health:
     RunError : there is no room for the new one; the old one is left as it is.
     """
     target = recording_path(path)
-    with RunFolder(target.parent).lock():
+    folder = RunFolder(target.parent)
+    with folder.lock():
         health = check(target)
         if health.whole and health.closed:
             return health
@@ -118,6 +119,8 @@ def repair(path: Path) -> Health:
                     os.link(target, _free_name(target))
         finally:
             data.close()
+        if manifest_beside(target).get("status") == "running":
+            folder.update_manifest(status="killed")
     return health
 
 

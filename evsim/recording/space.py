@@ -12,6 +12,7 @@ import numpy as np
 
 from evsim.errors import Fault, RunError
 from evsim.recording.columns import TRIAL_COLUMNS
+from evsim.recording.encoding import ESCAPE
 from evsim.recording.layout import Layout, count_type, neuron_type
 from evsim.spec.schema import Names, Network, RecordSpikes, RecordStates
 
@@ -101,8 +102,11 @@ def size(layout: Layout, kept: Amount, activity: Mapping[str, float] | None = No
     for name in layout.spikes:
         neurons = layout.population(name).size
         spikes = neurons if activity is None else activity[name]
-        each = 1 if layout.encoding == "compact" else neuron_type(neurons).itemsize
-        total += kept.steps * (spikes * each + count_type(neurons).itemsize)
+        if layout.encoding == "compact":
+            taken = spikes + (neurons - spikes) / ESCAPE
+        else:
+            taken = spikes * neuron_type(neurons).itemsize
+        total += kept.steps * (taken + count_type(neurons).itemsize)
     for entry, samples in zip(layout.states, kept.samples, strict=True):
         total += samples * sum(v.width * np.dtype(v.dtype).itemsize for v in entry.variables)
     values = sum(math.prod(parameter.shape) for parameter in layout.parameters)

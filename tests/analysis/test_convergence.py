@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evsim.analysis.convergence import movement, typical_trials
+from evsim.analysis.plots import plot
 from evsim.analysis.tables import convergence
 from evsim.engines.base import Spikes
 from evsim.orchestrator.events import PhaseRecord, TrialRecord
 from evsim.recording.layout import Layout, Phase, States, Variable
 from evsim.recording.reader import open_run
 from evsim.recording.writer import Writer
+from tests.helpers.reports import html
 from tests.recording.helpers import LAYOUT
 
 ENERGY = Variable("energy", "1", "float32", 10)
@@ -101,6 +104,33 @@ def test_states_without_spikes_are_measured(tmp_path: Path) -> None:
     found = rows(tmp_path)
     assert {quantity for _, quantity, _ in found} == {"energy", "movement"}
     assert found["plus", "energy", ""]["trials"] == 1
+
+
+def test_states_are_drawn_where_they_were_sampled(tmp_path: Path) -> None:
+    """Trials of two phases and of one, without spikes; then spikes of one phase only."""
+    write(tmp_path, replace(WITH_ENERGY, spikes=()))
+    with open_run(tmp_path) as run:
+        assert typical_trials(run, sampled=True) == [1] and run.phases(1) == {}
+        assert run.spans(0) == {"free": (0, 40)}
+        assert run.spans(1) == {"free": (0, 40), "plus": (40, 60)}
+        assert run.states("digit", "u", 1)[0].tolist() == list(range(60))
+        step, moved = movement(run, "digit", "u", [1])
+        # A half from the first sample to the second of both; no change from free to plus.
+        assert step.tolist() == [*range(1, 40), *range(41, 60)]
+        assert moved[[0, 39]] == pytest.approx(0.5)
+        plot(run, "convergence", tmp_path / "convergence.png")
+    assert "Movement" in html(tmp_path)
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    with Writer.create(mixed / "recording.h5", WITH_ENERGY, {}) as writer:
+        u = np.arange(40.0)
+        free = phase("free", 40, u, u, replace(WITH_ENERGY, spikes=()))
+        plus = phase("plus", 20, u[:20], u[:20], WITH_ENERGY)
+        writer.trial(trial("train", 0, (free, plus)))
+    with open_run(mixed) as run:
+        assert run.phases(0) == {"plus": (0, 20)}
+        assert run.spans(0) == {"free": (0, 40), "plus": (40, 60)}
+        assert run.states("digit", "u", 0, "plus")[0].tolist() == list(range(20))
 
 
 def test_a_phase_whose_states_are_not_kept_is_left_out(tmp_path: Path) -> None:

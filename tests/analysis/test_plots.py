@@ -15,7 +15,7 @@ from evsim import registry
 from evsim.analysis.convergence import typical_trials
 from evsim.analysis.plots import FIGURES, plot
 from evsim.engines.base import Spikes
-from evsim.errors import InputError, RecordingError, RunError
+from evsim.errors import EvsimError, InputError, RecordingError, RunError
 from evsim.recording.layout import Layout, Parameter
 from evsim.recording.reader import Run, open_run
 from evsim.recording.writer import Writer
@@ -71,6 +71,16 @@ def test_the_raster_is_of_the_trial_asked_for(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "0.png").read_bytes() != (tmp_path / "3.png").read_bytes()
     with pytest.raises(RecordingError, match="No trial 99"):
         plot(run, "raster", tmp_path / "x.png", trial=99)
+
+
+@pytest.mark.parametrize("what", ["raster", "rates"])
+def test_a_trial_without_spikes_cannot_be_drawn(tmp_path: Path, what: str) -> None:
+    random = np.random.default_rng(0)
+    with Writer.create(tmp_path / "recording.h5", LAYOUT, {}) as writer:
+        writer.trial(trial(random, 0, LAYOUT))
+        writer.trial(trial(random, 1, LAYOUT, ()))
+    with open_run(tmp_path) as run, pytest.raises(EvsimError, match="trial 1"):
+        plot(run, what, tmp_path / "x.png", trial=1)
 
 
 @pytest.mark.parametrize(

@@ -153,5 +153,9 @@ def test_nothing_to_measure_is_said(tmp_path: Path) -> None:
         assert analyze(run) == {}
         with pytest.raises(InputError, match="Unknown name 'x' in tables"):
             analyze(run, ["x"])
+        with pytest.raises(InputError, match="nothing that it could be made from"):
+            analyze(run, ["weights"])
     done = command("analyze", tmp_path)
     assert done.code == 0 and "holds nothing to measure" in done.err
+    assert "Left out: " in done.err and "weights" in done.err
+    assert command("analyze", tmp_path, "weights").code == 2

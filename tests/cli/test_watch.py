@@ -46,6 +46,9 @@ def test_a_run_can_be_watched_while_it_writes_and_after_it_was_killed(tmp_path: 
     done = evsim("watch", folder)
     assert done.code == 0
     assert done.out.splitlines()[-1] == f"killed; `evsim resume {folder}` goes on"
+    assert evsim("repair", folder).code == 0
+    assert "killed" in evsim("info", folder).out
+    assert evsim("resume", folder, "--until", "2s").code == 0
 
 
 def test_a_finished_run_is_shown_whole(tmp_path: Path) -> None:

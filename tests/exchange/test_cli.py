@@ -75,6 +75,7 @@ def test_files_are_beside_the_recording_by_default(folder: Path, tmp_path: Path)
         (["--to", "csv", "--out", "{there}", "--force"], "was not written by `evsim export`"),
         (["--to", "nwb", "--out", "{there}", "--force"], "is a folder"),
         (["--to", "nwb", "--out", "{run}/recording.h5", "--force"], "is the recording itself"),
+        (["--to", "nwb", "--out", "{run}/manifest.json", "--force"], "was not written by"),
     ],
 )
 def test_mistakes_are_told_and_nothing_is_touched(
@@ -147,6 +148,7 @@ def test_what_was_imported_is_shown_and_drawn(folder: Path, run: Run, tmp_path: 
     assert done.code == 0, done.err
     assert done.out.splitlines()[:2] == [str(tmp_path / "back"), "trials      4"]
     assert "2 x 3 x 4" in evsim("info", tmp_path / "back").out
+    assert evsim("watch", tmp_path / "back").out == f"imported: {tmp_path / 'back'}\n"
     assert evsim("plot", tmp_path / "back", "raster").code == 0
     assert evsim("analyze", tmp_path / "back", "activity").code == 0
     assert evsim("import", folder, "--out", tmp_path / "x").code == 2

@@ -10,6 +10,7 @@ import pytest
 import evsim
 from evsim import simulate
 from evsim.simulate import Result
+from tests.helpers import tiny
 from tests.helpers.tiny import Listener
 
 RAMP = """\
@@ -125,6 +126,18 @@ def test_the_residual_is_the_largest_change_in_the_window(ramp: tuple[Result, Li
     assert result.metrics[0]["unsettled"] == 1
     warning = "100% of the train trials of epoch 0 had not settled at the end of phase 'first'"
     assert [text.startswith(warning) for text in news.warnings] == [True]
+
+
+def test_what_no_trial_measures_is_no_number(tmp_path: Path) -> None:
+    """Tests end before the phase whose end tells how trials settle."""
+    path = tiny.write(tmp_path)
+    overrides = ["protocol.settle.after=plus", "protocol.epochs=1"]
+    train, *tests = evsim.run(evsim.load(path, overrides), out=tmp_path).metrics
+    assert train["residual"] > 0 and "unsettled" in train
+    assert [(row["split"], row.keys() & {"residual", "unsettled"}) for row in tests] == [
+        ("validation", set()),
+        ("test", set()),
+    ]
 
 
 @pytest.mark.parametrize(

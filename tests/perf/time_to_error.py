@@ -40,9 +40,7 @@ STEPS, BATCH, RATE = 25, 64, 1e-3
 Arrays = dict[str, NDArray[Any]]
 
 
-def of_evsim(
-    data: Path, epochs: int, seed: int, out: Path | None
-) -> Iterator[tuple[float, float]]:
+def of_evsim(data: Path, epochs: int, seed: int, out: Path | None) -> Iterator[tuple[float, float]]:
     """Yield seconds and test error of every epoch; keep the run under `out`."""
     network = evsim.load(NETWORK, ["record={}", f"protocol.epochs={epochs}", f"seed={seed}"])
     with tempfile.TemporaryDirectory() as folder:

@@ -68,6 +68,13 @@ def test_spikes_that_break_the_contract_are_not_written(neuron: list[int]) -> No
         gaps(np.array(neuron, np.uint32), np.array([2]), 10)
 
 
+@pytest.mark.parametrize("before", [0, 20])
+def test_a_neuron_far_outside_is_refused_before_its_gap_is_written(before: int) -> None:
+    neuron = np.array([*range(before), 2_000_000_000], np.uint32)
+    with pytest.raises(ValueError, match="none of index 2000000000"):
+        gaps(neuron, np.array([len(neuron)]), 30)
+
+
 @pytest.mark.parametrize(
     ("count", "neuron", "says"),
     [(1, [400], "none of index 400"), (2, [5], "1 spikes, not 2"), (1, [1, 2], "2 spikes, not 1")],

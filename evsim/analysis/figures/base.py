@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,15 +20,19 @@ SPLITS = {"train": "#0072B2", "validation": "#E69F00", "test": "#D55E00"}
 _PHASES = ("#ffffff", "#f2f4f7")
 
 
-def mark_phases(panels: Any, run: Run, trial: int, scale: float) -> None:
-    """Shade the phases of a trial; name them above the first panel."""
+Spans = Mapping[str, tuple[int, int]]
+"""Phase -> first step and end: `Run.phases` of a trial's spikes, `Run.spans` of its states."""
+
+
+def mark_phases(panels: Any, run: Run, spans: Spans, scale: float) -> None:
+    """Shade phases; name them above the first panel."""
     width = run.layout.dt * scale
-    for number, (name, (begin, end)) in enumerate(run.phases(trial).items()):
+    for number, (name, (begin, end)) in enumerate(spans.items()):
         for panel in panels:
             panel.axvspan(begin * width, end * width, color=_PHASES[number % 2], zorder=0, lw=0)
             if number:
                 panel.axvline(begin * width, color="#999999", linewidth=0.8, zorder=3)
-        if len(run.phases(trial)) == 1:
+        if len(spans) == 1:
             return
         panels[0].annotate(
             name,
@@ -40,24 +45,22 @@ def mark_phases(panels: Any, run: Run, trial: int, scale: float) -> None:
         )
 
 
-def over_a_trial(run: Run, panel: Axes, trials: list[int], what: str) -> None:
+def over_a_trial(run: Run, panel: Axes, trials: list[int], spans: Spans, what: str) -> None:
     """Label a panel whose horizontal axis is the time of a trial, and mark the phases."""
-    unit, scale = time_unit(run, trials[0])
-    phases = run.phases(trials[0])
+    unit, scale = time_unit(run, spans)
     panel.set_xlabel(f"time ({unit})")
     noun = "1 trial" if len(trials) == 1 else f"mean of {len(trials)} trials"
-    panel.set_title(f"{what}, {noun}", pad=18 if len(phases) > 1 else 4)
-    if phases:
-        panel.set_xlim(0, max(end for _, end in phases.values()) * run.layout.dt * scale)
-    mark_phases([panel], run, trials[0], scale)
+    panel.set_title(f"{what}, {noun}", pad=18 if len(spans) > 1 else 4)
+    if spans:
+        panel.set_xlim(0, max(end for _, end in spans.values()) * run.layout.dt * scale)
+    mark_phases([panel], run, spans, scale)
     if panel.get_legend_handles_labels()[0]:
         panel.legend()
 
 
-def time_unit(run: Run, trial: int) -> tuple[str, float]:
+def time_unit(run: Run, spans: Spans) -> tuple[str, float]:
     """Return the unit of a trial's time axis and how many of it make a second."""
-    phases = run.phases(trial).values()
-    steps = max((end for _, end in phases), default=sum(p.steps for p in run.layout.phases))
+    steps = max((end for _, end in spans.values()), default=0)
     return ("s", 1.0) if steps * run.layout.dt > 2 else ("ms", 1e3)
 
 

@@ -78,31 +78,34 @@ def _residuals(panel: Axes, found: Mapping[str, NDArray[np.float64]], epoch: int
 
 
 def _movement(run: Run, panel: Axes, trials: list[int], variables: list[tuple[str, str]]) -> None:
-    _, scale = time_unit(run, trials[0])
+    spans = run.spans(trials[0])
+    _, scale = time_unit(run, spans)
     for (population, variable), colour in zip(variables, colours(), strict=False):
         step, moved = movement(run, population, variable, trials)
         label = f"{population}.{variable}"
         panel.plot(step * run.layout.dt * scale, moved, color=colour, linewidth=1.2, label=label)
     panel.set_yscale("log")
     panel.set_ylabel("largest change a step")
-    over_a_trial(run, panel, trials, "movement")
+    over_a_trial(run, panel, trials, spans, "movement")
 
 
 def _energy(run: Run, panel: Axes, trials: list[int]) -> None:
-    _, scale = time_unit(run, trials[0])
+    spans = run.spans(trials[0])
+    _, scale = time_unit(run, spans)
     step, total = energy(run, trials)
-    begins = [begin for begin, _ in run.phases(trials[0]).values()]
+    begins = [begin for begin, _ in spans.values()]
     above = np.where(total > total.min(), total - total.min(), np.nan)
     for part in np.split(np.arange(len(step)), np.searchsorted(step, begins[1:])):
         time = step[part] * run.layout.dt * scale
         panel.plot(time, above[part], color=colours()[0], linewidth=1.2)
     panel.set_yscale("log")
     panel.set_ylabel(f"energy above its least, {total.min():.4g}")
-    over_a_trial(run, panel, trials, "energy")
+    over_a_trial(run, panel, trials, spans, "energy")
 
 
 def _activity(run: Run, panel: Axes, trials: list[int]) -> None:
-    _, scale = time_unit(run, trials[0])
+    spans = run.phases(trials[0])
+    _, scale = time_unit(run, spans)
     width = run.layout.dt * scale
     for name, colour in zip(run.layout.spikes, colours(), strict=False):
         share = 100 * activity(run, name, trials)
@@ -111,4 +114,4 @@ def _activity(run: Run, panel: Axes, trials: list[int]) -> None:
         panel.stairs(mean, edges * width, baseline=None, color=colour, linewidth=1.2, label=name)
     panel.set_ylim(bottom=0)
     panel.set_ylabel("neurons that spike in a step (%)")
-    over_a_trial(run, panel, trials, "activity")
+    over_a_trial(run, panel, trials, spans, "activity")

@@ -32,8 +32,9 @@ def draw(run: Run, figure: Figure, trial: int | None) -> None:
     )[:, 0]
     for panel, name, colour in zip(panels, populations, colours(), strict=False):
         _spikes(run, panel, name, row, colour)
-    unit, scale = time_unit(run, row)
-    mark_phases(panels, run, row, scale)
+    spans = run.phases(row)
+    unit, scale = time_unit(run, spans)
+    mark_phases(panels, run, spans, scale)
     panels[-1].set_xlabel(f"time ({unit})")
     one = run.trials[row]
     title = f"epoch {one['epoch'] + 1}, {one['split']} sample {one['sample']}"
@@ -53,7 +54,7 @@ def _spikes(run: Run, panel: Axes, name: str, trial: int, colour: str) -> None:
     steps = len(run.counts(name, trial))
     trains = run.spikes(name, trial)
     step, neuron = trains.step, trains.neuron
-    _, scale = time_unit(run, trial)
+    _, scale = time_unit(run, run.phases(trial))
     width = run.layout.dt * scale
     if size <= TICKS_UP_TO:
         panel.vlines(step * width, neuron - 0.4, neuron + 0.4, colors=colour, linewidth=0.8)

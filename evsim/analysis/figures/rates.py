@@ -26,8 +26,11 @@ def draw(run: Run, figure: Figure, trial: int | None) -> None:
         raise lacking(run, "spikes", "ask for `record: {spikes: {}}`")
     figure.set_size_inches(7, 3.4)
     panel = figure.subplots()
-    _, scale = time_unit(run, trials[0])
-    begins = [begin for begin, _ in run.phases(trials[0]).values()][1:]
+    spans = run.phases(trials[0])
+    if not spans:
+        raise lacking(run, f"spikes of trial {trials[0]}", "record more trials")
+    _, scale = time_unit(run, spans)
+    begins = [begin for begin, _ in spans.values()][1:]
     for name, colour in zip(run.layout.spikes, colours(), strict=False):
         rate = np.mean([smoothed(run, name, row) for row in trials], axis=0)
         time = (np.arange(len(rate)) + 0.5) * run.layout.dt * scale
@@ -36,7 +39,7 @@ def draw(run: Run, figure: Figure, trial: int | None) -> None:
             panel.plot(time[part], rate[part], color=colour, linewidth=1.2, label=label)
     panel.set_ylim(bottom=0)
     panel.set_ylabel("rate (Hz)")
-    over_a_trial(run, panel, trials, "rate")
+    over_a_trial(run, panel, trials, spans, "rate")
 
 
 def smoothed(run: Run, population: str, trial: int) -> NDArray[np.float64]:

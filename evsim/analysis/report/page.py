@@ -15,10 +15,10 @@ import evsim
 from evsim import registry
 from evsim.analysis.report.blocks import Block, Section, Value
 from evsim.analysis.report.subject import SPLITS, Subject, subjects
-from evsim.analysis.report.wording import duration, number, percent
 from evsim.errors import RunError
 from evsim.recording import text
 from evsim.recording.reader import Run
+from evsim.wording import duration, number, percent
 
 SECTIONS = "evsim.analysis.report.sections"
 FILES = Path(__file__).parent / "page"

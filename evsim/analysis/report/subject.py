@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from evsim.errors import InputError
-from evsim.recording.folder import RECORDING, RunFolder, manifest_beside
+from evsim.recording.folder import RECORDING, RunFolder, begun, manifest_beside
 from evsim.recording.reader import Run
 from evsim.spec.parse import parse_text
 from evsim.spec.schema import Network
@@ -47,7 +47,7 @@ class Subject:
     @property
     def started(self) -> datetime | None:
         """When the run began, from its folder's name."""
-        return _started(self.run.path.parent)
+        return begun(self.run.path.parent)
 
     @property
     def status(self) -> str:
@@ -111,19 +111,10 @@ def _network(text: str, manifest: Mapping[str, Any]) -> tuple[Network | None, st
         return None, f"The network file cannot be read by this version of evsim: {reason}"
 
 
-def _started(folder: Path) -> datetime | None:
-    """Return the time in the name of a run's folder, None where it was named otherwise."""
-    try:
-        found = datetime.strptime(folder.name.partition("-")[0], "%Y%m%dT%H%M%SZ")
-    except ValueError:
-        return None
-    return found.replace(tzinfo=UTC)
-
-
 def _name(folder: Path) -> str:
     """Return the network's name; without a manifest that of the folder that says most."""
     noted = manifest_beside(folder / RECORDING).get("name")
-    return str(noted or (folder.parent if _started(folder) else folder).name)
+    return str(noted or (folder.parent if begun(folder) else folder).name)
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:

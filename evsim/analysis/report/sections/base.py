@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.analysis.figures.base import time_unit
+from evsim.analysis.figures.base import Spans, time_unit
 from evsim.analysis.report.blocks import Block, Chart, Column
 from evsim.analysis.report.subject import Subject
 from evsim.recording.reader import Run
@@ -24,20 +23,11 @@ def columns(
     return tuple(Column(s.label, s.number, tuple(contents(s))) for s in subjects)
 
 
-def alike(run: Run, trials: Sequence[int]) -> list[int]:
-    """Return those trials whose phases are as long as in most: where some end early, few are."""
-    lengths = [tuple(run.phases(row).items()) for row in trials]
-    if not lengths:
-        return []
-    most, _ = Counter(lengths).most_common(1)[0]
-    return [row for row, found in zip(trials, lengths, strict=True) if found == most]
-
-
-def phases(run: Run, trial: int) -> list[tuple[str, float, float]]:
-    """Return name, begin and end of a trial's phases, in the unit of its time axis."""
-    _, scale = time_unit(run, trial)
+def phases(run: Run, spans: Spans) -> list[tuple[str, float, float]]:
+    """Return name, begin and end of phases, in the unit of the time axis."""
+    _, scale = time_unit(run, spans)
     width = run.layout.dt * scale
-    return [(name, begin * width, end * width) for name, (begin, end) in run.phases(trial).items()]
+    return [(name, begin * width, end * width) for name, (begin, end) in spans.items()]
 
 
 def numbers(values: Iterable[float], positive: bool = False) -> list[float | None]:

@@ -12,10 +12,10 @@ from evsim.analysis.report.blocks import Block, Gallery, Matrix, Note, Packed, P
 from evsim.analysis.report.samples import Images, Lacking, images
 from evsim.analysis.report.sections.base import columns
 from evsim.analysis.report.subject import SPLITS, Subject
-from evsim.analysis.report.wording import percent, some
 from evsim.analysis.tables.base import last_epoch
 from evsim.analysis.tables.confusion import matrices
 from evsim.recording.reader import Trials
+from evsim.wording import percent, some
 
 ORDER = 90
 KINDS, EXAMPLES = 6, 5

@@ -20,7 +20,6 @@ from evsim.analysis.figures.base import time_unit
 from evsim.analysis.report.blocks import Axis, Block, Chart, Line, Note, Section
 from evsim.analysis.report.sections.base import (
     COLOURS,
-    alike,
     columns,
     numbers,
     phases,
@@ -29,8 +28,8 @@ from evsim.analysis.report.sections.base import (
 )
 from evsim.analysis.report.sections.curves import lines
 from evsim.analysis.report.subject import Subject
-from evsim.analysis.report.wording import number, some
 from evsim.recording.reader import Run
+from evsim.wording import number, some
 
 ORDER = 70
 POINTS = 250
@@ -41,7 +40,7 @@ def section(subjects: Sequence[Subject]) -> Section:
     """Return residuals by epoch of all runs together, then charts of each run."""
     by_epoch = Chart(
         "Residual by epoch",
-        "The median of each pass.",
+        "The mean of each pass.",
         Axis("epoch", whole=True),
         Axis("residual", zero=True),
         lines(subjects, "residual"),
@@ -55,13 +54,13 @@ def section(subjects: Sequence[Subject]) -> Section:
 
 def _blocks(subject: Subject) -> Iterator[Block]:
     run = subject.run
-    sampled = alike(run, typical_trials(run, sampled=True))
+    sampled = typical_trials(run, sampled=True)
     found = residuals(run)
     if found:
         yield _residuals(run, found)
     if sampled:
         yield from visible([_movement(run, sampled), *_energy(run, sampled)])
-    trials = alike(run, typical_trials(run))
+    trials = typical_trials(run)
     if trials and (found or sampled):
         yield _activity(run, trials)
     if not found and not sampled:
@@ -88,7 +87,8 @@ def _residuals(run: Run, found: Mapping[str, NDArray[np.float64]]) -> Chart:
 
 
 def _movement(run: Run, trials: list[int]) -> Chart:
-    unit, scale = time_unit(run, trials[0])
+    spans = run.spans(trials[0])
+    unit, scale = time_unit(run, spans)
     variables = [
         (entry.population, variable.name)
         for entry in run.layout.states
@@ -103,13 +103,14 @@ def _movement(run: Run, trials: list[int]) -> Chart:
         drawn.append(Line(f"{population}.{name}", time, values, colour))
     about = f"The largest change of any neuron, mean of {some(len(trials), 'trial')}."
     axes = Axis(f"time ({unit})"), Axis("change a step", log=True)
-    return Chart("Movement", about, *axes, drawn, phases(run, trials[0]))
+    return Chart("Movement", about, *axes, drawn, phases(run, spans))
 
 
 def _energy(run: Run, trials: list[int]) -> Iterator[Chart]:
     if not any(v.name == ENERGY for entry in run.layout.states for v in entry.variables):
         return
-    unit, scale = time_unit(run, trials[0])
+    spans = run.spans(trials[0])
+    unit, scale = time_unit(run, spans)
     step, total = energy(run, trials)
     if not len(step):
         return
@@ -117,11 +118,12 @@ def _energy(run: Run, trials: list[int]) -> Iterator[Chart]:
     time, above = _short(step * run.layout.dt * scale), numbers((total - least).tolist(), True)
     about = f"Mean of {some(len(trials), 'trial')}; the least is {number(least)}."
     axes = Axis(f"time ({unit})"), Axis("energy above its least", log=True)
-    yield Chart("Energy", about, *axes, [Line("energy", time, above, 0)], phases(run, trials[0]))
+    yield Chart("Energy", about, *axes, [Line("energy", time, above, 0)], phases(run, spans))
 
 
 def _activity(run: Run, trials: list[int]) -> Chart:
-    unit, scale = time_unit(run, trials[0])
+    spans = run.phases(trials[0])
+    unit, scale = time_unit(run, spans)
     drawn = []
     for colour, name in enumerate(run.layout.spikes):
         share, centre = thinned(100 * activity(run, name, trials), POINTS)
@@ -129,7 +131,7 @@ def _activity(run: Run, trials: list[int]) -> Chart:
         drawn.append(Line(name, time, numbers(share.tolist()), colour))
     about = f"Neurons that spike in a step, mean of {some(len(trials), 'trial')}."
     axes = Axis(f"time ({unit})"), Axis("neurons (%)", zero=True)
-    return Chart("Activity", about, *axes, drawn, phases(run, trials[0]))
+    return Chart("Activity", about, *axes, drawn, phases(run, spans))
 
 
 def _short(values: NDArray[np.floating]) -> list[float]:

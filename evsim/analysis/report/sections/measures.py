@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from evsim.analysis.analyze import analyze
 from evsim.analysis.report.blocks import Block, Folded, Grid, Note, Section
 from evsim.analysis.report.subject import Subject
-from evsim.analysis.report.wording import some
 from evsim.analysis.tables.base import Table
 from evsim.errors import InputError
+from evsim.wording import some
 
 ORDER = 100
 MOST = 200

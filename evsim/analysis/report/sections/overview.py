@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from evsim.analysis.report.blocks import Block, Facts, Folded, Grid, Note, Section, Text
 from evsim.analysis.report.sections.base import columns
 from evsim.analysis.report.subject import Subject
-from evsim.analysis.report.wording import duration, number, some, times
 from evsim.recording.info import Info
 from evsim.recording.space import readable
 from evsim.spec.schema import Network, Plasticity
+from evsim.wording import duration, number, some, times
 
 ORDER = 10
 

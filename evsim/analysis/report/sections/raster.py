@@ -19,8 +19,8 @@ from evsim.analysis.report.blocks import (
 )
 from evsim.analysis.report.sections.base import columns
 from evsim.analysis.report.subject import Subject
-from evsim.analysis.report.wording import some
 from evsim.recording.reader import Run
+from evsim.wording import some
 
 ORDER = 50
 
@@ -53,7 +53,7 @@ def _blocks(subject: Subject, trials: int, most: int) -> Iterator[Block]:
     if not rows:
         yield Note("No trial with spikes is complete.")
         return
-    unit, scale = time_unit(run, rows[0])
+    unit, scale = time_unit(run, run.phases(rows[0]))
     shown = [_trial(run, row, most) for row in rows]
     cut = any(p.shown < p.total for trial in shown for p in trial.populations)
     about = f"{some(len(rows), 'trial')} of {len(run.recorded):,} recorded."
@@ -90,14 +90,18 @@ def _trial(run: Run, row: int, most: int) -> RasterTrial:
 
 
 def _population(run: Run, name: str, row: int, share: float) -> Spikes:
-    """Return the spikes of a share of the neurons, of the same ones in every trial."""
+    """Return at most a share of the spikes: all those of neurons that are drawn until it is full.
+
+    Neurons are drawn in the same order in every trial.
+    """
     population = run.layout.population(name)
     step, neuron = spikes(run, name, row)
     total = len(step)
     if share < 1:
         order = np.random.default_rng(0).permutation(population.size)
+        room = np.cumsum(np.bincount(neuron, minlength=population.size)[order]) <= share * total
         kept = np.zeros(population.size, np.bool_)
-        kept[order[: max(1, int(share * population.size))]] = True
+        kept[order[room]] = True
         step, neuron = step[kept[neuron]], neuron[kept[neuron]]
     packed = Packed.of(step), Packed.of(neuron)
     return Spikes(name, population.shape, total, len(step), *packed)

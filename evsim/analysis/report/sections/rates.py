@@ -10,9 +10,9 @@ from evsim.analysis.convergence import typical_trials
 from evsim.analysis.figures.base import time_unit
 from evsim.analysis.figures.rates import smoothed
 from evsim.analysis.report.blocks import Axis, Block, Chart, Line, Note, Section
-from evsim.analysis.report.sections.base import alike, columns, numbers, phases, thinned
+from evsim.analysis.report.sections.base import columns, numbers, phases, thinned
 from evsim.analysis.report.subject import Subject
-from evsim.analysis.report.wording import some
+from evsim.wording import some
 
 ORDER = 60
 POINTS = 400
@@ -26,11 +26,12 @@ def section(subjects: Sequence[Subject]) -> Section:
 
 def _blocks(subject: Subject) -> Iterator[Block]:
     run = subject.run
-    trials = alike(run, typical_trials(run))
+    trials = typical_trials(run)
     if not run.layout.spikes or not trials:
         yield Note("No spikes were recorded.")
         return
-    unit, scale = time_unit(run, trials[0])
+    spans = run.phases(trials[0])
+    unit, scale = time_unit(run, spans)
     width = run.layout.dt * scale
     lines = []
     for colour, name in enumerate(run.layout.spikes):
@@ -40,4 +41,4 @@ def _blocks(subject: Subject) -> Iterator[Block]:
         lines.append(Line(name, time, numbers(mean.tolist()), colour))
     about = f"Mean of {some(len(trials), 'trial')} of the last epoch."
     axes = Axis(f"time ({unit})"), Axis("rate (Hz)", zero=True)
-    yield Chart("Rates", about, *axes, lines, phases(run, trials[0]))
+    yield Chart("Rates", about, *axes, lines, phases(run, spans))

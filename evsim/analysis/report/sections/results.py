@@ -7,8 +7,8 @@ from typing import Any
 
 from evsim.analysis.report.blocks import Grid, Note, Section
 from evsim.analysis.report.subject import SPLITS, Subject
-from evsim.analysis.report.wording import duration, large, number, percent
 from evsim.recording.space import readable
+from evsim.wording import duration, large, number, percent
 
 ORDER = 30
 
@@ -22,7 +22,7 @@ MEASURES: Mapping[str, Mapping[str, Callable[[Row], str]]] = {
         "least error": lambda row: f"{percent(row['least'])}, epoch {row['at']}",
         "epoch": lambda row: str(row["epoch"] + 1),
         "trials": lambda row: number(row["trials"]),
-        "median residual": lambda row: number(row["residual"]),
+        "mean residual": lambda row: number(row["residual"]),
         "trials not settled": lambda row: percent(row["unsettled"]),
     },
     "Cost": {

@@ -10,8 +10,8 @@ from evsim.analysis.figures.weights import kernels
 from evsim.analysis.report.blocks import Axis, Block, Chart, Line, Note, Packed, Pictures, Section
 from evsim.analysis.report.sections.base import columns, numbers
 from evsim.analysis.report.subject import Subject
-from evsim.analysis.report.wording import some, times
 from evsim.recording.reader import Run
+from evsim.wording import some, times
 
 ORDER = 80
 MOST = 24
