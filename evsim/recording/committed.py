@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +29,7 @@ class Committed:
     def __init__(self, path: Path):
         self.path = path
         self._file, self.layout, self.closed = hdf5.open_for_reading(path)
+        self._open: dict[str, h5py.Dataset] = {}
         try:
             self.refresh()
         except BaseException:
@@ -46,6 +48,7 @@ class Committed:
         RecordingError : the file is damaged.
         """
         every = columns(self.layout)
+        self._open.clear()
         with hdf5.reading(self.path):
             _, self.lengths = hdf5.read_commit(self._file, every, live=not self.closed)
 
@@ -61,7 +64,7 @@ class Committed:
         with hdf5.reading(self.path):
             if not 0 <= int(begin) <= stop <= length:
                 raise ValueError(f"'{path}' has {length} rows, not {stop}")
-            return np.asarray(self._file[path][int(begin) : stop])
+            return np.asarray(self._dataset(path)[int(begin) : stop])
 
     def text(self, name: str) -> str:
         """Return the text of a dataset.
@@ -83,7 +86,13 @@ class Committed:
     def stored(self, path: str) -> int:
         """Return the bytes that the rows of a dataset take in the file."""
         with hdf5.reading(self.path):
-            dataset = self._file[path]
+            dataset = self._dataset(path)
             # The last block is allocated whole, however few rows it has.
             rows: int = self.lengths[path] * dataset.dtype.itemsize
             return min(int(dataset.id.get_storage_size()), rows)
+
+    def _dataset(self, path: str) -> h5py.Dataset:
+        """Return a dataset, which stays open: a closed one forgets the blocks it decompressed."""
+        if path not in self._open:
+            self._open[path] = self._file[path]
+        return self._open[path]
