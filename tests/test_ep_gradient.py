@@ -215,6 +215,28 @@ def learned(program: Program, x: np.ndarray, y: np.ndarray) -> Arrays:
     return propagated(program, trials, program.plan.phases)
 
 
+def compiled(text: str) -> tuple[Program, Arrays]:
+    """A network's program and its parameters."""
+    plan = build(parse_text(text))
+    program = engines.load("fused").compile(plan)
+    return program, {name: np.array(values) for name, values in plan.parameters.items()}
+
+
+def assert_follows(
+    found: Arrays,
+    slope: Arrays,
+    cosine: float,
+    ratio: float,
+    expected: Mapping[str, float] | None = None,
+) -> None:
+    """What is learned points down the slope; its length is `expected` (1) times the slope's."""
+    for name in slope:
+        agreement = Agreement.of(found[name], -slope[name])
+        assert agreement.cosine > cosine, name
+        wanted = expected[name] if expected else 1
+        assert agreement.ratio == pytest.approx(wanted, rel=ratio), name
+
+
 ONE_SIDED = (
     REAL[: REAL.index("  phases:")]
     .replace("model: contrast,", "model: contrast_one_sided,")
@@ -239,32 +261,23 @@ ONE_SIDED = (
 )
 def test_a_real_valued_network_follows_the_gradient(text: str) -> None:
     """Values are sent both ways."""
-    plan = build(parse_text(text))
-    program = engines.load("fused").compile(plan)
-    parameters = {name: np.array(values) for name, values in plan.parameters.items()}
+    program, parameters = compiled(text)
     x, y = samples((5, 5))
     found = learned(program, x, y)
-    slope = differences(parameters, list(plan.rules), x, y, False)
-    for name in plan.rules:
-        agreement = Agreement.of(found[name], -slope[name])
-        assert agreement.cosine > 0.999, name
-        assert agreement.ratio == pytest.approx(1, abs=0.01), name
+    slope = differences(parameters, list(program.plan.rules), x, y, False)
+    assert_follows(found, slope, cosine=0.999, ratio=0.01)
 
 
 def test_weak_feedback_divides_each_layers_gradient_by_one_number() -> None:
     """The energy in which layer l counts weak**l has the same fixed point."""
     weak = 0.5
-    plan = build(parse_text(REAL.replace("drive + back", f"drive + {weak}*back")))
-    program = engines.load("fused").compile(plan)
-    parameters = {name: np.array(values) for name, values in plan.parameters.items()}
+    program, parameters = compiled(REAL.replace("drive + back", f"drive + {weak}*back"))
     x, y = samples((5, 5))
     found = learned(program, x, y)
-    slope = differences(parameters, list(plan.rules), x, y, False, weak)
+    slope = differences(parameters, list(program.plan.rules), x, y, False, weak)
     below = {"k": 2, "first.bias": 2, "in": 1, "second.bias": 1, "out": 0, "digit.bias": 0}
-    for name in plan.rules:
-        agreement = Agreement.of(found[name], -slope[name])
-        assert agreement.cosine > 0.999, name
-        assert agreement.ratio == pytest.approx(weak ** below[name], rel=0.01), name
+    expected = {name: weak**layer for name, layer in below.items()}
+    assert_follows(found, slope, 0.999, 0.01, expected)
 
 
 CROSS = (
@@ -298,16 +311,11 @@ def cross_entropy(parameters: Mapping[str, np.ndarray], x: np.ndarray, y: np.nda
 
 
 def test_shares_of_one_follow_the_gradient_of_cross_entropy() -> None:
-    plan = build(parse_text(CROSS))
-    program = engines.load("fused").compile(plan)
-    parameters = {name: np.array(values) for name, values in plan.parameters.items()}
+    program, parameters = compiled(CROSS)
     x, y = samples((5, 5))
     found = learned(program, x, y)
-    slope = differences(parameters, list(plan.rules), x, y, of=cross_entropy)
-    for name in plan.rules:
-        agreement = Agreement.of(found[name], -slope[name])
-        assert agreement.cosine > 0.999, name
-        assert agreement.ratio == pytest.approx(1, abs=0.01), name
+    slope = differences(parameters, list(program.plan.rules), x, y, of=cross_entropy)
+    assert_follows(found, slope, cosine=0.999, ratio=0.01)
 
 
 def centre(parameters: Arrays, x: np.ndarray) -> None:
@@ -322,18 +330,13 @@ def centre(parameters: Arrays, x: np.ndarray) -> None:
 
 def test_a_spiking_network_follows_the_gradient() -> None:
     """Spikes are sent both ways through convolution, pooling and dense weights."""
-    plan = build(parse_text(SPIKING))
-    program = engines.load("fused").compile(plan)
+    program, parameters = compiled(SPIKING)
     x, y = samples((10, 10))
-    parameters = {name: np.array(values) for name, values in plan.parameters.items()}
     centre(parameters, x)
     program.load(parameters)
     found = learned(program, x, y)
-    slope = differences(parameters, list(plan.rules), x, y, True)
-    for name in plan.rules:
-        agreement = Agreement.of(found[name], -slope[name])
-        assert agreement.cosine > 0.99, name
-        assert agreement.ratio == pytest.approx(1, abs=0.1), name
+    slope = differences(parameters, list(program.plan.rules), x, y, True)
+    assert_follows(found, slope, cosine=0.99, ratio=0.1)
 
 
 RATES = (
@@ -371,15 +374,10 @@ RATES = (
 
 def test_integrate_and_fire_rates_follow_the_gradient() -> None:
     """Spikes as they come, without an encoder; learning sees rates over a phase."""
-    plan = build(parse_text(RATES))
-    program = engines.load("fused").compile(plan)
+    program, parameters = compiled(RATES)
     x, y = samples((10, 10))
-    parameters = {name: np.array(values) for name, values in plan.parameters.items()}
     centre(parameters, x)
     program.load(parameters)
     found = learned(program, x, y)
-    slope = differences(parameters, list(plan.rules), x, y, True)
-    for name in plan.rules:
-        agreement = Agreement.of(found[name], -slope[name])
-        assert agreement.cosine > 0.999, name
-        assert agreement.ratio == pytest.approx(1, abs=0.05), name
+    slope = differences(parameters, list(program.plan.rules), x, y, True)
+    assert_follows(found, slope, cosine=0.999, ratio=0.05)

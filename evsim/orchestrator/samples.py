@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from evsim.build.plan import Plan
 from evsim.datasets import Change, SplitData, augmented, read_field, unchanged
 from evsim.errors import DataError
-from evsim.orchestrator.trial import Readout
+from evsim.orchestrator.trial import SPLITS, Readout
 from evsim.spec.schema import Network
-
-SPLITS = ("train", "validation", "test")
 
 
 class Samples:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evsim.build.plan import Plan
 from evsim.engines.base import Program
-from evsim.engines.fused import plasticity
+from evsim.engines.fused import gradients
 from evsim.engines.fused.loaded import Loaded
 from evsim.engines.fused.program import Compiled, Math, compile_plan
 from evsim.engines.fused.render import FUNCTIONS
@@ -25,7 +25,7 @@ def applies(plan: Plan) -> str | None:
             if symbol.role == "function" and name not in FUNCTIONS:
                 return f"'{block.name}': the function '{name}' has no fused form"
     for rule in plan.rules.values():
-        reason = plasticity.applies(plan, rule)
+        reason = gradients.applies(plan, rule)
         if reason is not None:
             return f"learning of '{rule.parameter}': {reason}"
     return None

@@ -11,10 +11,12 @@ from evsim.build.plan import Plan
 from evsim.engines.base import Delivery, schedule
 from evsim.engines.fused.cache import import_source
 from evsim.engines.fused.deliveries import lower_every_synapse, lower_spikes, lower_values
+from evsim.engines.fused.gradients import GradientLayout
 from evsim.engines.fused.layout import Layout, make_layout
 from evsim.engines.fused.neurons import lower_blocks
-from evsim.engines.fused.plasticity import SYNAPTIC, GradientLayout, Reader, Signs, lower_rule
+from evsim.engines.fused.plasticity import SYNAPTIC, Signs, lower_rule
 from evsim.engines.fused.probes import lower_kept, lower_room
+from evsim.engines.fused.reader import Reader
 from evsim.engines.fused.replay import REPLAY, lower_replay
 from evsim.engines.fused.source import Lines, Scope
 from evsim.engines.fused.traffic import lower_traffic
@@ -308,7 +310,7 @@ def _lower_learning(
             reader = Reader(plan, layout, weights.parameters, averages, means)
             for rule in rules:
                 block = getattr(rule, moment)[phase.name]
-                lower_rule(body, plan, layout, gradients, reader, rule, block, signs)
+                lower_rule(body, gradients, reader, rule, block, signs)
             body.add("return 0", "")
             # Compiling takes longer than all else that is done before a run.
             if str(body) in written:

@@ -12,7 +12,7 @@ from evsim.build.plan import Pathway, Plan, Projection
 from evsim.engines.fused.layout import Events, Layout
 from evsim.engines.fused.listing import Listing
 from evsim.engines.fused.neurons import with_cases
-from evsim.engines.fused.plasticity import Reader
+from evsim.engines.fused.reader import Reader
 from evsim.engines.fused.render import Renderer, Term, literal
 from evsim.engines.fused.source import (
     BUFFER_TYPES,
