@@ -10,12 +10,20 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from evsim.engines.fused import projections
+from evsim.engines.fused import correlation, projections
+from evsim.engines.fused.correlation import correlate
 from evsim.engines.fused.kernel import Send
 from evsim.engines.fused.layout import Events, Grid
 from evsim.engines.fused.projections import list_values, make_kernel
 from evsim.engines.fused.source import Lines
-from evsim.engines.fused.vector import COPY, gather_rows, gather_scaled, gather_slice, row_stride
+from evsim.engines.fused.vector import (
+    COPY,
+    add_products,
+    gather_rows,
+    gather_scaled,
+    gather_slice,
+    row_stride,
+)
 from evsim.projections.conv import Conv
 from evsim.projections.dense import Dense
 from evsim.projections.sparse import Sparse
@@ -133,6 +141,62 @@ def test_generated_code_sums_what_the_synapses_say(geometry, seed, backward, sca
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+def python_scale(dst, at, src, src_at, factor, width):
+    """Do what the compiled `add_scaled` documents."""
+    dst[at : at + width] += factor * src[src_at : src_at + width]
+
+
+def python_products(dst, at, table, base, rows, factors, count, width, stride):
+    """Do what the compiled `add_products` documents."""
+    for row, factor in zip(rows[:count], factors[:count], strict=True):
+        python_scale(dst, at, table, base + row * stride, factor, width)
+
+
+def run_correlation(geometry, pre, post):
+    """Correlate terms of neurons through generated code; return (weight,) sums of products."""
+    kernel = make_kernel(geometry, 8, [np.zeros((), np.int64)])
+    source, target = kernel.source, kernel.target
+    conv = isinstance(geometry, Conv)
+    taps = geometry.folded_kernel if conv else (source.places, target.places)
+    shape = (*taps, source.channels, target.channels)
+    out = Lines()
+    correlate(out, geometry, (source, target), 3, 8)
+    g, room = np.zeros(3 + int(np.prod(shape))), target.places
+    scope = {
+        "left": pre.ravel()[source.to_memory],
+        "right": post.ravel()[target.to_memory],
+        "g": g,
+        "active": np.zeros(room + 1, np.int32),
+        "factors": np.zeros(room + 1),
+        "add_scaled": python_scale,
+        "add_products": python_products,
+        "I": int,
+        "ZERO_F": 0.0,
+    }
+    exec(str(out), scope)
+    assert not g[:3].any()
+    if conv:
+        return geometry.unfold(g[3:].reshape(shape).transpose(3, 2, 0, 1)).ravel()
+    return (
+        g[3:].reshape(source.size, target.size)[source.to_declared][:, target.to_declared].ravel()
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(geometry=geometries(), seed=SEEDS, cache=st.sampled_from([0, 400, correlation.CACHE]))
+def test_correlations_are_sums_over_synapses(geometry, seed, cache):
+    assume(not isinstance(geometry, Sparse))
+    random = np.random.default_rng(seed)
+    pre, post = (random.normal(size=s) for s in (geometry.source_shape, geometry.target_shape))
+    pre *= random.random(pre.shape) < 0.6
+    with patch.object(correlation, "CACHE", cache):
+        found = run_correlation(geometry, pre, post)
+    source, target, weight, coefficient = geometry.synapses()
+    products = coefficient * pre.ravel()[source] * post.ravel()[target]
+    expected = np.bincount(weight, products, minlength=int(np.prod(geometry.weight_shape)))
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
 @pytest.fixture(scope="module", params=[(1, np.float32), (5, np.float64), (19, np.float32)])
 def compiled(request):
     """The intrinsics for one width and type."""
@@ -201,8 +265,18 @@ def compiled(request):
     def one(dst, at, table, base, row, events, begin, end):
         gather_slice(dst, at, table, base, row, events, begin, end, width, stride)
 
+    @njit
+    def products(dst, at, table, base, rows, factors, count):
+        add_products(dst, at, table, base, rows, factors, count, width, stride)
+
     return SimpleNamespace(
-        width=width, dtype=dtype, stride=stride, rows=rows, scaled=scaled, slice=one
+        width=width,
+        dtype=dtype,
+        stride=stride,
+        rows=rows,
+        scaled=scaled,
+        slice=one,
+        products=products,
     )
 
 
@@ -233,6 +307,11 @@ def test_compiled_sums_run_in_the_documented_order(compiled, seed, number, span,
     one = (3, table.ravel(), 4 * compiled.stride, 2, events, starts[1], starts[1 + span])
     compiled.slice(found, *one)
     python_slice(expected, *one, compiled.width, compiled.stride)
+    np.testing.assert_array_equal(found, expected)
+    found, expected = dst.copy(), dst.copy()
+    rows = (3, table.ravel(), 4 * compiled.stride, events, values, min(len(values), starts[span]))
+    compiled.products(found, *rows)
+    python_products(expected, *rows, compiled.width, compiled.stride)
     np.testing.assert_array_equal(found, expected)
 
 

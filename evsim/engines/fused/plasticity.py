@@ -15,16 +15,15 @@ from numpy.typing import NDArray
 
 from evsim.build.code import Block
 from evsim.build.plan import Projection, Rule
+from evsim.engines.fused.correlation import correlate
 from evsim.engines.fused.gradients import GradientLayout
 from evsim.engines.fused.layout import Grid
 from evsim.engines.fused.reader import Reader
 from evsim.engines.fused.render import Renderer, Term, literal
 from evsim.engines.fused.separable import Product, separate
 from evsim.engines.fused.source import TYPES, Lines
-from evsim.engines.fused.vector import row_lanes
 from evsim.errors import EngineError
 from evsim.projections.base import Geometry
-from evsim.projections.conv import Conv
 
 Owners: TypeAlias = Mapping[str, tuple[str, str]]
 """Side of a synapse -> population, and the index of its neuron in code."""
@@ -79,7 +78,7 @@ class _RuleCode:
     def __init__(self, out: Lines, reader: Reader, block: Block, offset: int, signs: Signs):
         self.out, self.reader, self.block = out, reader, block
         self.offset, self.signs = offset, signs
-        self.layout, self.itemsize = reader.layout, reader.plan.dtype.itemsize
+        self.layout = reader.layout
         self.local: dict[str, Term] = {}
 
     def neuron_by_neuron(self, population: str) -> None:
@@ -178,57 +177,8 @@ class _RuleCode:
             f"for i in range({source.size}):",
             f"    left[i] = {times(product.pre, 'F(1.0)')}",
         )
-        if isinstance(projection.geometry, Conv):
-            self._correlate_conv(projection.geometry, source, target)
-        else:
-            self._correlate_dense(source, target)
-
-    def _correlate_dense(self, source: Grid, target: Grid) -> None:
-        out = self.out
-        out.add(f"for i in range({source.size}):", "    v = left[i]", "    if v != ZERO_F:")
-        out.indent += 2
-        self._add_row(f"{self.offset} + i * {target.size}", "0", target.size)
-        out.indent -= 2
-
-    def _correlate_conv(self, geometry: Conv, source: Grid, target: Grid) -> None:
-        (kh, kw), (sh, sw) = geometry.folded_kernel, geometry.folded_stride
-        ph, pw = geometry.padding
-        c, features = source.channels, target.channels
-        out = self.out
-        out.add(
-            f"for y in range({source.rows}):",
-            f"    top = max(0, -((-(y + {ph} - {kh - 1})) // {sh}))",
-            f"    bottom = min({target.rows - 1}, (y + {ph}) // {sh}) + 1",
-            f"    for x in range({source.columns}):",
-            f"        first = max(0, -((-(x + {pw} - {kw - 1})) // {sw}))",
-            f"        last = min({target.columns - 1}, (x + {pw}) // {sw}) + 1",
-            f"        for c in range({c}):",
-            f"            v = left[(y * {source.columns} + x) * {c} + c]",
-            "            if v != ZERO_F:",
-            "                for oy in range(top, bottom):",
-            "                    for ox in range(first, last):",
-            f"                        k = ((y + {ph} - oy * {sh}) * {kw} + x + {pw} - ox * {sw})"
-            f" * {c} + c",
-        )
-        out.indent += 6
-        row = f"(oy * {target.columns} + ox) * {features}"
-        self._add_row(f"{self.offset} + k * {features}", row, features)
-        out.indent -= 6
-
-    def _add_row(self, at: str, source: str, width: int) -> None:
-        lanes = row_lanes(self.itemsize)
-        full, rest = divmod(width, lanes)
-        step = f"q * {lanes}"
-        if full > 1:
-            self.out.add(
-                f"for q in range({full}):",
-                f"    add_scaled(g, {at} + {step}, right, {source} + {step}, v, {lanes})",
-            )
-        elif full:
-            self.out.add(f"add_scaled(g, {at}, right, {source}, v, {lanes})")
-        if rest:
-            done = full * lanes
-            self.out.add(f"add_scaled(g, {at} + {done}, right, {source} + {done}, v, {rest})")
+        ends = source, target
+        correlate(self.out, projection.geometry, ends, self.offset, self.reader.plan.dtype.itemsize)
 
 
 def _ends(projection: Projection, pre: str, post: str) -> dict[str, tuple[str, str]]:

@@ -38,8 +38,8 @@ from evsim.engines.counts import binomial, poisson
 from evsim.engines.fill import fill_normal, fill_uniform
 from evsim.engines.random import normal, {rounded} as rounded, uniform as chance
 from evsim.engines.random import {uniform} as uniform
-from evsim.engines.fused.vector import add_scaled, gather_rows, gather_scaled, gather_slice
-from evsim.engines.fused.vector import lowest_bit, mask_of
+from evsim.engines.fused.vector import add_products, add_scaled, gather_rows, gather_scaled
+from evsim.engines.fused.vector import gather_slice, lowest_bit, mask_of
 
 F, D, I, B = np.{precision}, np.float64, np.int64, np.bool_
 INF, NAN = np.inf, np.nan
@@ -297,7 +297,9 @@ def _lower_learning(
     averages: dict[tuple[str, str], int],
 ) -> None:
     """Write the learning code of all phases, `MOMENT_PHASE` and its `MOMENT_PHASE_signs`."""
-    arguments = ", ".join(["shared, signs, g, left, right", STATE, *synaptic_names(gradients)])
+    arguments = ", ".join(
+        ["shared, signs, g, left, right, active, factors", STATE, *synaptic_names(gradients)]
+    )
     written: dict[str, str] = {}
     for phase in plan.phases.values():
         for moment in ("at_end", "every_step"):

@@ -43,7 +43,12 @@ class FusedSimulation(Simulation):
         self.means = np.zeros(max(compiled.average_size, 1), dtype)
         self.flat = np.zeros(compiled.gradients.size, dtype)
         widest = max(grid.size for grid in layout.grids.values())
-        self.left, self.right = np.zeros(widest, dtype), np.zeros(widest, dtype)
+        self.terms = (
+            np.zeros(widest, dtype),
+            np.zeros(widest, dtype),
+            np.zeros(widest, np.int32),
+            np.zeros(widest, dtype),
+        )
         self.draw = np.array([0, *stream_keys(plan).values()], np.uint64)
         count = len(plan.populations)
         self.counts = np.zeros(count + len(directions(plan)), np.int64)
@@ -197,8 +202,7 @@ class FusedSimulation(Simulation):
             shared,
             getattr(module, f"{name}_signs"),
             self.flat,
-            self.left,
-            self.right,
+            *self.terms,
             *self._buffers(means),
             *self.program.synaptic.values(),
         )

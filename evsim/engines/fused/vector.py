@@ -324,6 +324,36 @@ def gather_slice(  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def add_products(  # type: ignore[no-untyped-def]
+    typingctx, dst, at, table, base, rows, factors, count, width, stride
+):
+    """Add to a row of `dst` rows of `table`, each times its factor.
+
+    dst[at : at+width] += factors[i] * table[base + rows[i]*stride : + width] for i < count, in this
+    order. `width` and `stride` are literals.
+    """
+    if not isinstance(stride, types.IntegerLiteral):
+        return None
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        kinds = signature.args
+        target, source, numbers, scales = (
+            _Array(context, builder, kinds[n], args[n]) for n in (0, 2, 4, 5)
+        )
+        step = ir.Constant(_I64, kinds[-1].literal_value)
+
+        def row(i: Any) -> tuple[Any, Any]:
+            return builder.add(args[3], builder.mul(numbers.scalar(i), step)), scales.scalar(i)
+
+        parts = pieces(kinds[-2].literal_value)
+        _add_rows(builder, (target, args[1]), source, parts, args[6], row)
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(dst, n, table, n, rows, factors, n, width, stride), codegen
+
+
+@intrinsic
 def add_scaled(typingctx, dst, at, src, src_at, factor, width):  # type: ignore[no-untyped-def]
     """dst[at : at+width] += factor * src[src_at : src_at+width] for a literal width."""
     if not isinstance(width, types.IntegerLiteral):
