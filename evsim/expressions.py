@@ -127,6 +127,11 @@ class _Evaluator:
         self.allowed = NUMPY_FUNCTIONS | random | frozenset(functions)
 
     def visit(self, node: ast.expr) -> Measure:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id in RANDOM - self.allowed:
+                message = f"'{node.func.id}' draws, and nothing is drawn here"
+                hint = "constants of the protocol may draw"
+                raise ExpressionError(message, syntax.column(self.text, node), hint=hint)
         syntax.check_node(self.text, node, self.allowed)
         try:
             return self._visit(node)

@@ -70,8 +70,7 @@ def test_not_a_number_names_its_place(tmp_path: Path, split: str, before: int) -
     arrays[f"{split}_x"][place, 0, 0] = np.nan
     np.savez(tmp_path / "data.npz", **arrays)
     done = command("run", path, "--out", tmp_path / "out", "--set", "protocol.order=sequential")
-    assert_told(done, 1, "image.u became nan in step 0 of phase 'free', epoch 0")
-    assert f"{split} trial 4 (sample 4)" in done.err
+    assert_told(done, 2, f"Field 'x' of data set 'data' holds nan in {split} sample {place}")
     with evsim.open(tmp_path / "out" / "tiny") as recording:
         assert len(recording.trials) == before
         assert recording.weight_epochs.tolist() == [0]
@@ -181,6 +180,40 @@ def test_a_class_without_a_neuron(tmp_path: Path, kind: int) -> None:
     np.savez(tmp_path / "data.npz", **arrays)
     done = command("run", path, "--out", tmp_path / "out")
     assert_told(done, 2, "'kind'", f"class {kind}", "3 neurons")
+
+
+VOTE = "readout={predict: vote(hidden), after: free, label: kind}"
+
+
+def test_classes_that_cannot_be_voted_for(tmp_path: Path) -> None:
+    path = tiny.write(tmp_path)
+    label = VOTE.replace("kind", "x")
+    assert_told(command("run", path, "--set", label), 2, "'x' of data set 'data' is read from")
+    none = ("--set", "data.split={train: 0, test: 9}", "--set", "protocol.test.split=[test]")
+    assert_told(command("run", path, "--set", VOTE, *none), 2, "A vote needs training samples")
+    arrays = tiny.arrays()
+    arrays["train_kind"] = arrays["train_kind"] * 10**9
+    np.savez(tmp_path / "data.npz", **arrays)
+    fields = "data.fields={image.u: x}"
+    done = command("run", path, "--set", VOTE, "--set", fields)
+    assert_told(done, 2, "has class 2000000000 and may have those from 0 to 65,535")
+
+
+def test_a_test_of_nothing(tmp_path: Path) -> None:
+    path = tiny.write(tmp_path)
+    arrays = {name: values for name, values in tiny.arrays().items() if name.startswith("train")}
+    np.savez(tmp_path / "data.npz", **arrays)
+    done = command("run", path, "--set", "data.split={train: 30, validation: 5}")
+    assert_told(done, 2, "Data set 'data' has no test samples, but `protocol.test.split` names them")
+
+
+def test_a_condition_that_has_no_value(tmp_path: Path) -> None:
+    repeat = "protocol.phases.minus.repeat={until: log(spikes(digit)) > 1e9, at_most: 3}"
+    start = "populations.digit.init={bias: -9}"
+    done = command("run", tiny.write(tmp_path), "--set", repeat, "--set", start)
+    assert_told(
+        done, 1, "The condition `log(spikes(digit)) > 1e9` has no value", "spikes(digit) = 0"
+    )
 
 
 def test_classes_that_are_none(tmp_path: Path) -> None:

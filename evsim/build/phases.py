@@ -67,7 +67,7 @@ class _Maker:
         network, columns = self.network, self.columns
         phase = network.protocol.phases[self.name]
         shared = SharedInputs(
-            steps=phase_steps(phase, network.dt),
+            steps=phase.count(network.dt),
             first=first,
             dt=network.dt,
             constants={name: phase.set.get(name, text) for name, text in constants.items()},
@@ -145,11 +145,6 @@ def _next(settings: Mapping[str, str], constants: Mapping[str, str]) -> dict[str
         return f"({constants[name[0]]})" if name[0] in settings else name[0]
 
     return {key: re.sub(r"[A-Za-z_]\w*", last, text) for key, text in settings.items()}
-
-
-def phase_steps(phase: schema.Phase, dt: float) -> int:
-    """Return the number of steps of a phase."""
-    return phase.steps if phase.steps is not None else round((phase.duration or 0.0) / dt)
 
 
 def constant_dimensions(network: schema.Network) -> dict[str, tuple[float, ...]]:

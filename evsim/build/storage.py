@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -90,7 +91,11 @@ def build_storage(
     grid = None
     if wanted.grid is not None:
         grid = float(expressions.evaluate_quantity(wanted.grid, {}).value)
-    found = {name: Storage(network.seed, name, grid) for name in parameters}
+    stochastic = wanted.rounding == "stochastic"
+    found = {
+        name: Storage(network.seed, name, grid, stochastic=stochastic and grid is not None)
+        for name in parameters
+    }
     for at, projection in enumerate(network.projections):
         name = projection.name
         size = float(np.max(np.abs(parameters[name]), initial=0.0))
@@ -104,12 +109,17 @@ def build_storage(
                 message = f"The weights of '{name}' are 0 at the start, which gives them no range."
                 faults.add(("projections", at, "name"), message, "give `weights.grid` and `bits`")
                 continue
+            if grid is not None:  # The largest number that the range and the grid have in common.
+                largest = math.floor(largest / grid * (1 + 1e-12)) * grid
+                if not largest:
+                    message = f"The range of '{name}' is less than a step of {grid:g}."
+                    faults.add(("weights", "grid"), message, "give a finer one")
         found[name] = Storage(
             seed=network.seed,
             name=name,
             step=largest / steps if steps and grid is None else grid,
             largest=largest,
-            stochastic=wanted.rounding == "stochastic",
+            stochastic=stochastic,
             noise=wanted.noise * largest if wanted.noise else 0.0,
             mismatch=wanted.mismatch,
         )

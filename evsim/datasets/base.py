@@ -241,13 +241,20 @@ class SplitData:
     ) -> NDArray[Any]:
         """Return a sample, (value,); (), where it is one value and `spread` allows it."""
         sample = change(field, self.sample(split, index, field, dtype))
+        if sample.dtype.kind == "f" and not np.isfinite(sample).all():
+            stored, row = stored_split(split), int(self.indices[split][index])
+            wrong = sample[~np.isfinite(sample)][0]
+            raise DataError(
+                f"Field '{field}' of data set '{self.dataset.name}' holds {wrong} in {stored} "
+                f"sample {row} (from 0)."
+            )
         if spread and sample.ndim == 0:
             return sample
         if sample.size != size:
             wanted = f"the population that it sets has {size} neurons" if size > 1 else "sets one"
             raise DataError(
-                f"Field '{field}' of data set '{self.dataset.name}' has {sample.size} values "
-                f"a sample, but {wanted}."
+                f"Field '{field}' of data set '{self.dataset.name}' has {sample.size} "
+                f"value{'s' * (sample.size != 1)} a sample, but {wanted}."
             )
         return sample.reshape(-1)
 

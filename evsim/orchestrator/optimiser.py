@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from evsim.build.plan import Plan, Projection, Rule
 from evsim.build.weights import normalise
+from evsim.errors import RunError
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
@@ -39,22 +40,39 @@ class Optimiser:
         self.updates = 0
 
     def update(self, gradients: Mapping[str, NDArray[np.float64]], epoch: int) -> None:
-        """Move every learned parameter by the mean gradient of a batch."""
+        """Move every learned parameter by the mean gradient of a batch.
+
+        Raises
+        ------
+        RunError : a parameter would not be finite.
+        """
         self.updates += 1
-        for name, rule in self.plan.rules.items():
-            rate = float(rule.rates[min(epoch, len(rule.rates) - 1)])
-            gradient = _clipped(gradients[name], rule.clip).astype(self.plan.dtype)
-            step = (
-                self._adam(name, gradient)
-                if rule.optimiser == "adam"
-                else (self._momentum(name, rule, gradient))
-            )
-            kept = self.plan.dtype.type(1 - rate * rule.decay)
-            moved = self.parameters[name] * kept + step * self.plan.dtype.type(rate)
-            projection = self.plan.projections.get(name)
-            if projection is not None and projection.normalise is not None:
-                moved = self._normalised(projection, moved)
+        for name in self.plan.rules:
+            with np.errstate(all="ignore"):
+                moved = self._moved(name, gradients[name], epoch)
+            wrong = moved[~np.isfinite(moved)]
+            if wrong.size:
+                raise RunError(
+                    f"'{name}' became {wrong[0]} in update {self.updates}, epoch {epoch}: what its "
+                    "plasticity adds to `g` has no finite value there, or its rate is too large."
+                )
             self.parameters[name] = self.plan.storage[name].write(moved, self.updates)
+
+    def _moved(self, name: str, gradient: NDArray[np.float64], epoch: int) -> NDArray[Any]:
+        """Return what an update makes of a parameter, before it is stored."""
+        rule = self.plan.rules[name]
+        rate = float(rule.rates[min(epoch, len(rule.rates) - 1)])
+        gradient = _clipped(gradient, rule.clip).astype(self.plan.dtype)
+        if rule.optimiser == "adam":
+            step = self._adam(name, gradient)
+        else:
+            step = self._momentum(name, rule, gradient)
+        kept = self.plan.dtype.type(1 - rate * rule.decay)
+        moved = self.parameters[name] * kept + step * self.plan.dtype.type(rate)
+        projection = self.plan.projections.get(name)
+        if projection is not None and projection.normalise is not None:
+            moved = self._normalised(projection, moved)
+        return np.asarray(moved)
 
     def _normalised(self, projection: Projection, weights: NDArray[Any]) -> NDArray[Any]:
         total, synapses = projection.normalise, projection.geometry.synapses()

@@ -13,6 +13,9 @@ from evsim.errors import DataError
 from evsim.orchestrator.trial import SPLITS, Readout
 from evsim.spec.schema import Network
 
+MOST_CLASSES = 1 << 16
+"""Classes that neurons can vote for."""
+
 
 class Samples:
     """Samples of a network's data set; without one, `protocol.trials` equal trials."""
@@ -33,11 +36,26 @@ class Samples:
         ------
         DataError : a sample does not fit what it sets, or a class what reads it.
         """
+        self._check_sizes()
         for split in SPLITS:
             if self.size(split):
                 self._check_spikes(split)
                 self.inputs(split, 0, epoch=0)
                 self._check_classes(split)
+
+    def _check_sizes(self) -> None:
+        """Refuse passes over nothing."""
+        if self.data is None:
+            return
+        test, readout = self.network.protocol.test, self.network.readout
+        for split in test.split if test is not None else ():
+            if not self.size(split):
+                raise DataError(
+                    f"Data set '{self.data.dataset.name}' has no {split} samples, but "
+                    "`protocol.test.split` names them."
+                )
+        if readout is not None and not Readout.of(readout).variable and not self.size("train"):
+            raise DataError("A vote needs training samples: `data.split.train` is 0.")
 
     def _check_spikes(self, split: str) -> None:
         assert self.data is not None and self.network.data is not None
@@ -65,9 +83,10 @@ class Samples:
             for field in read_field(text).classes
         ]
         readout = self.network.readout
-        if readout is not None and Readout.of(readout).variable:
-            name = Readout.of(readout).population
-            uses.append((readout.label, self.plan.populations[name].size, f"is read from '{name}'"))
+        if readout is not None:
+            read = Readout.of(readout)
+            size = self.plan.populations[read.population].size if read.variable else MOST_CLASSES
+            uses.append((readout.label, size, f"is read from '{read.population}'"))
         for field, size, use in uses:
             values = self.data.field(split, field)
             if values.ndim != 1 or values.dtype.kind not in "biu":
@@ -77,9 +96,12 @@ class Samples:
                 )
             if values.min() < 0 or values.max() >= size:
                 wrong = values.min() if values.min() < 0 else values.max()
+                room = f"there are {size} neurons; give it one neuron a class, from 0"
+                if size == MOST_CLASSES:
+                    room = f"may have those from 0 to {size - 1:,}"
                 raise DataError(
                     f"Field '{field}' of data set '{self.data.dataset.name}' {use}, but has class "
-                    f"{wrong} and there are {size} neurons; give it one neuron a class, from 0."
+                    f"{wrong} and {room}."
                 )
 
     def classes(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,8 @@ from evsim.orchestrator.events import PhaseRecord, TrialRecord
 from evsim.orchestrator.operations import Counter, Operations
 from evsim.orchestrator.selection import Selection, StateSamples, Wanted
 from evsim.spec import schema
+from evsim.spec.readout import Prediction
+from evsim.spec.trials import named_spikes
 
 LONGEST = 1000
 """Steps of one call to an engine at most, so that a run can be stopped."""
@@ -49,11 +50,9 @@ class Readout:
     @classmethod
     def of(cls, readout: schema.Readout) -> Readout:
         """Return the readout of a network file."""
-        found = re.fullmatch(
-            r"\s*(?:argmax\(\s*(\w+)\.(\w+)\s*\)|vote\(\s*(\w+)\s*\))\s*", readout.predict
-        )
+        found = Prediction.of(readout.predict)
         assert found is not None, "checked with the file"
-        return cls(found[1] or found[3], found[2] or "", readout.after, readout.loss)
+        return cls(found.population, found.variable, readout.after, readout.loss)
 
 
 @dataclass(frozen=True)
@@ -255,12 +254,13 @@ class _Order:
     def _holds(self, condition: str) -> bool:
         """Return whether a condition holds for the spikes since the stretch began."""
         counts = {f"spikes_of_{n}": c - self.since.get(n, 0) for n, c in self.spikes.items()}
-        return bool(expressions.evaluate(name_spikes(condition), counts))
-
-
-def name_spikes(condition: str) -> str:
-    """Return a condition with a name in place of every `spikes(population)`."""
-    return re.sub(r"\bspikes\(\s*(\w+)\s*\)", r"spikes_of_\1", condition)
+        try:
+            return bool(expressions.evaluate(named_spikes(condition), counts))
+        except expressions.ExpressionError as error:
+            seen = ", ".join(f"spikes({name[10:]}) = {count}" for name, count in counts.items())
+            raise RunError(
+                f"The condition `{condition}` has no value: {error.message} ({seen})."
+            ) from None
 
 
 def _run_phase(

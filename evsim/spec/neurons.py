@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 
 from evsim import expressions, models, units
 from evsim.errors import nearest
@@ -115,6 +116,15 @@ def _blocks(neuron: Neuron | NeuronModel) -> dict[tuple[str, ...], str]:
         **{("on_event", event): code for event, code in neuron.on_event.items()},
     }
     return {field: code for field, code in found.items() if code is not None}
+
+
+def assigned_by_neuron(neuron: NeuronModel) -> set[str]:
+    """Return the names that a neuron's code assigns to, as far as it can be read."""
+    found: set[str] = set()
+    for code in _blocks(neuron).values():
+        with suppress(ExpressionError):  # Noted where code is checked.
+            found |= {line.target for line in expressions.assignments(code)}
+    return found
 
 
 def moved(error: ExpressionError, text: str, line: int, column: int) -> ExpressionError:

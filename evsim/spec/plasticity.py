@@ -109,6 +109,9 @@ def _check_update(faults: Faults, path: Path, rule: Plasticity) -> None:
     if not gathers:
         message = f"No code of plasticity '{path[-1]}' adds to `g`: nothing is left to update."
         faults.add((*path, "update"), message, "leave `update` out", key=True)
+    if rule.update.rule == "adam" and rule.update.momentum:
+        hint = "leave it out, or write `rule: sgd`"
+        faults.add((*path, "update", "momentum"), "Adam has no momentum to set.", hint, key=True)
     if rule.update.schedule.cosine is not None and rule.update.schedule.step is not None:
         faults.add((*path, "update", "schedule"), "A schedule is either `cosine` or `step`.")
 

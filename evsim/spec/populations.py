@@ -76,13 +76,6 @@ def _check_variables(
             shape = list(population.shape)
             message = f"Shape {shape} has no channels; they need [channels, rows, columns]."
             faults.add((*path, "share", key), message)
-    for key, rule in population.learn.items():
-        if rule not in faults.network.plasticity:
-            place = (*path, "learn", key)
-            faults.unknown(place, "plasticity", rule, faults.network.plasticity)
-        elif key in variables and variables[key].kind == "differential":
-            message = f"'{key}' changes by its own equation and cannot be learned."
-            faults.add((*path, "learn", key), message, key=True)
 
 
 def check_drawn(

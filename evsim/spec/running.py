@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
-from evsim import expressions, registry, units
+from evsim import expressions, units
 from evsim.errors import nearest
 from evsim.expressions import ExpressionError
-from evsim.models.base import read_equations
-from evsim.spec.faults import DATASETS, Faults, Scope, variants
+from evsim.spec.faults import Faults, Scope
 from evsim.spec.neurons import built_in
-from evsim.spec.schema import Network, Phase, Split
+from evsim.spec.schema import Phase, Split
 from evsim.spec.source import Path
 from evsim.spec.trials import check_constants, check_keep, check_repeat
 from evsim.spec.types import MAX_STEPS
@@ -54,7 +52,7 @@ def check_protocol(faults: Faults, scope: Scope) -> None:
         check_constants(faults, ("protocol", "test", "set"), protocol.test.set, constants)
     _check_settle(faults, scope)
     check_keep(faults, scope)
-    check_repeat(faults, constants)
+    check_repeat(faults, scope, constants)
 
 
 def _constants(faults: Faults, scope: Scope) -> dict[str, Any]:
@@ -119,14 +117,9 @@ def _check_length(faults: Faults, path: Path, phase: Phase) -> None:
         if round(exact) < 1 or abs(exact - round(exact)) > 1e-6 * max(1.0, exact):
             message = f"The duration is {exact:g} steps of dt = {dt:g} s."
             faults.add((*path, "duration"), message, "choose a multiple of `dt`")
-    if (steps := phase_steps(faults, phase)) > MAX_STEPS:
+    if (steps := phase.count(faults.network.dt)) > MAX_STEPS:
         message = f"The phase has {steps:,} steps, more than {MAX_STEPS:,}."
         faults.add((*path, "steps" if phase.steps else "duration"), message)
-
-
-def phase_steps(faults: Faults, phase: Phase) -> int:
-    """Return the number of steps of a phase, 0 where it is not known."""
-    return phase.steps or round((phase.duration or 0.0) / faults.network.dt)
 
 
 def _check_set(
@@ -193,7 +186,7 @@ def _check_average(faults: Faults, scope: Scope, path: Path, phase: Phase) -> No
     average = phase.average
     if average is None:
         return
-    steps = phase_steps(faults, phase)
+    steps = phase.count(faults.network.dt)
     if steps and average.last > steps:
         message = f"The phase has {steps} steps, fewer than {average.last}."
         faults.add((*path, "last"), message)
@@ -201,11 +194,19 @@ def _check_average(faults: Faults, scope: Scope, path: Path, phase: Phase) -> No
 
 
 def _check_any_variable(faults: Faults, scope: Scope, path: Path, names: tuple[str, ...]) -> None:
-    known = {name for variables in scope.variables.values() for name in variables}
+    """Refuse variables that no population stores for its neurons."""
+    stored: dict[str, bool] = {}
+    for variables in scope.variables.values():
+        for name, declared in variables.items():
+            own = declared.kind != "subexpression" and "shared" not in declared.flags
+            stored[name] = stored.get(name, False) or own
     for index, name in enumerate(names):
-        if known and name not in known:
+        if stored and name not in stored:
             message = f"No population has a variable '{name}'."
-            faults.add((*path, index), message, nearest(name, known))
+            faults.add((*path, index), message, nearest(name, stored))
+        elif stored and not stored[name]:
+            message = f"No population stores '{name}' for each of its neurons."
+            faults.add((*path, index), message, "name one that is neither derived nor shared")
 
 
 def _check_test(faults: Faults) -> None:
@@ -216,6 +217,11 @@ def _check_test(faults: Faults) -> None:
     if data is None:
         faults.add(path, "A test needs `data`.", key=True)
     done: set[str] = set()
+    for field in ("phases", "split"):
+        given: tuple[str, ...] = getattr(protocol.test, field)
+        for index, name in enumerate(given):
+            if name in given[:index]:
+                faults.add((*path, field, index), f"'{name}' stands here twice.", "leave one out")
     for index, name in enumerate(protocol.test.phases):
         phase = protocol.phases.get(name)
         if phase is None:
@@ -252,117 +258,9 @@ def _check_settle(faults: Faults, scope: Scope) -> None:
             )
             faults.add((*path, "window"), message, f"write {average.last} or more")
     for name in {settle.after, *settle.early} & phases.keys():
-        if settle.window > (steps := phase_steps(faults, phases[name])):
+        if settle.window > (steps := phases[name].count(faults.network.dt)):
             message = f"Phase '{name}' has {steps} steps, fewer than {settle.window}."
             faults.add((*path, "window"), message)
-
-
-def check_readout(faults: Faults, scope: Scope) -> None:
-    """Check the `readout` section."""
-    network, readout = faults.network, faults.network.readout
-    if readout is None:
-        return
-    match, vote = _ARGMAX.fullmatch(readout.predict), _VOTE.fullmatch(readout.predict)
-    path: Path = ("readout", "predict")
-    if match:
-        scope.reference(faults, path, match[1])
-        if readout.over is not None:
-            message = "Only votes are taken over training trials."
-            faults.add(("readout", "over"), message, "leave it out", key=True)
-    elif vote:
-        _check_vote(faults, scope, path, vote[1])
-    else:
-        message = f"'{readout.predict}' is not a prediction."
-        hint = "write 'argmax(population.variable)' or 'vote(population)'"
-        faults.add(path, message, hint)
-    phases, test = network.protocol.phases, network.protocol.test
-    if readout.after not in phases:
-        faults.unknown(("readout", "after"), "phase", readout.after, phases)
-    elif test is not None and readout.after not in test.phases:
-        message = f"The test does not run phase '{readout.after}'."
-        faults.add(("readout", "after"), message, "add it to `protocol.test.phases`")
-    if network.data is None:
-        faults.add(("readout",), "A readout needs `data` with labels.", key=True)
-    elif network.data.name in variants(DATASETS):
-        fields = getattr(registry.load(DATASETS, network.data.name), "FIELDS", {})
-        if fields and readout.label not in fields:
-            what = f"field of data set '{network.data.name}':"
-            faults.unknown(("readout", "label"), what, readout.label, fields)
-
-
-def _check_vote(faults: Faults, scope: Scope, path: Path, population: str) -> None:
-    readout = faults.network.readout
-    if population not in faults.network.populations:
-        faults.unknown(path, "population", population, faults.network.populations)
-    elif not scope.spiking(population):
-        message = f"Population '{population}' sends no spikes that could vote."
-        faults.add(path, message, "give its neuron a `threshold`")
-    if readout is not None and "loss" in readout.metrics:
-        at = readout.metrics.index("loss")
-        message = "A vote has no loss."
-        faults.add(("readout", "metrics", at), message, "leave it out; `error` stays")
-
-
-def check_record(faults: Faults, scope: Scope) -> None:
-    """Check the `record` section."""
-    network, record = faults.network, faults.network.record
-    populations, phases = network.populations, network.protocol.phases
-    if record.spikes is not None:
-        path: Path = ("record", "spikes")
-        spiking = [name for name in populations if scope.spiking(name)]
-        if record.spikes.populations != "all":
-            for index, name in enumerate(record.spikes.populations):
-                place = (*path, "populations", index)
-                if name in populations and name not in spiking:
-                    faults.add(place, f"Population '{name}' sends no spikes.")
-                elif name not in populations:
-                    faults.unknown(place, "population", name, populations)
-        _check_names(faults, (*path, "phases"), "phase", record.spikes.phases, phases)
-    for at, states in enumerate(record.states):
-        path = ("record", "states", at)
-        synaptic = _synaptic_variables(network)
-        if states.population not in populations and states.population not in synaptic:
-            place = (*path, "population")
-            known = [*populations, *synaptic]
-            faults.unknown(place, "population", states.population, known)
-        for index, name in enumerate(states.variables):
-            variables = synaptic.get(states.population, scope.variables.get(states.population))
-            if variables is not None and name not in variables:
-                what = "Projection" if states.population in synaptic else "Population"
-                message = f"{what} '{states.population}' has no variable '{name}'."
-                faults.add((*path, "variables", index), message, nearest(name, variables))
-        _check_names(faults, (*path, "phases"), "phase", states.phases, phases)
-        if states.population in populations and isinstance(states.neurons, tuple):
-            size = math.prod(populations[states.population].shape)
-            for index, neuron in enumerate(states.neurons):
-                if neuron >= size:
-                    message = f"Population '{states.population}' has {size} neurons, from 0."
-                    faults.add((*path, "neurons", index), message)
-    if record.weights is not None:
-        known = [projection.name for projection in network.projections]
-        known += [f"{n}.{v}" for n, p in populations.items() for v in p.learn]
-        parameters = record.weights.parameters
-        _check_names(faults, ("record", "weights", "parameters"), "parameter", parameters, known)
-
-
-def _synaptic_variables(network: Network) -> dict[str, Collection[str]]:
-    """Return the variables of synapses with code, by projection."""
-    found: dict[str, Collection[str]] = {}
-    for projection in network.projections:
-        rule = network.plasticity.get(projection.learn or "")
-        if rule is not None and (rule.on_pre or rule.on_post or rule.equations):
-            declared, _ = read_equations(rule.equations)
-            states = {n for n, v in declared.items() if v.kind != "subexpression"}
-            found[projection.name] = {"w", *states}
-    return found
-
-
-def _check_names(
-    faults: Faults, path: Path, what: str, names: str | tuple[str, ...], known: Collection[str]
-) -> None:
-    for index, name in enumerate(names if isinstance(names, tuple) else ()):
-        if name not in known:
-            faults.unknown((*path, index), what, name, known)
 
 
 def check_weights(faults: Faults) -> None:

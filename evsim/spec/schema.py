@@ -256,6 +256,10 @@ class Phase(Section):
     average: Average | None = None
     repeat: Repeat | None = None
 
+    def count(self, dt: float) -> int:
+        """Return the number of steps of `dt` seconds, 0 where the phase does not say it."""
+        return self.steps or round((self.duration or 0.0) / dt)
+
 
 class Settle(Section):
     """When a trial counts as settled at the end of a phase.
@@ -276,8 +280,8 @@ class Settle(Section):
 class Test(Section):
     """Passes without learning over held-out parts of the data."""
 
-    phases: tuple[str, ...]
-    split: tuple[Literal["validation", "test"], ...] = ("test",)
+    phases: Annotated[tuple[str, ...], Field(min_length=1)]
+    split: Annotated[tuple[Literal["validation", "test"], ...], Field(min_length=1)] = ("test",)
     each: Literal["epoch", "run"] = "epoch"
     set: dict[str, Expression] = {}
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
-from evsim import expressions
+from evsim import expressions, units
 from evsim.errors import nearest
-from evsim.expressions import ExpressionError
+from evsim.expressions import ExpressionError, ValueUndefinedError
 from evsim.spec.faults import Faults, Scope
 from evsim.spec.plasticity import assigned
 from evsim.spec.source import Path
@@ -36,7 +37,10 @@ def _check_kept(faults: Faults, scope: Scope, path: Path, key: str) -> None:
         if projection.name == owner:
             rule = network.plasticity.get(projection.learn or "")
             changing = assigned(rule) if rule is not None else set()
-            if variable not in changing:
+            if variable == "w" and rule is not None and rule.update is not None:
+                message = f"The updates of plasticity '{projection.learn}' keep '{key}'."
+                faults.add(path, message, "leave it out of `keep`")
+            elif variable not in changing:
                 message = f"No code at spikes changes '{variable}' of projection '{owner}'."
                 faults.add(path, message, nearest(variable, changing - {"g", "target"}))
             return
@@ -48,12 +52,22 @@ def _check_kept(faults: Faults, scope: Scope, path: Path, key: str) -> None:
         faults.unknown(path, "population or projection", owner, known)
         return
     found = scope.reference(faults, path, key)
-    if found is not None and variable in network.populations[owner].learn:
+    if found is None:
+        return
+    declared = scope.variables.get(owner, {}).get(variable)
+    setting = [name for name, phase in network.protocol.phases.items() if key in phase.set]
+    if declared is not None and declared.kind == "subexpression":
+        message = f"'{key}' follows from its equation: there is nothing to keep."
+        faults.add(path, message, "leave it out")
+    elif setting:
+        message = f"Phase '{setting[0]}' sets '{key}' in every trial: there is nothing to keep."
+        faults.add(path, message, "leave it out")
+    elif variable in network.populations[owner].learn:
         message = f"'{key}' is learned by plasticity '{network.populations[owner].learn[variable]}'"
         faults.add(path, f"{message}, which keeps it.", "leave it out of `keep`")
 
 
-def check_repeat(faults: Faults, constants: dict[str, Any]) -> None:
+def check_repeat(faults: Faults, scope: Scope, constants: dict[str, Any]) -> None:
     """Check every phase's `repeat`; `constants` are their values in a trial's first step."""
     phases = faults.network.protocol.phases
     order, inside = list(phases), set[str]()
@@ -78,28 +92,40 @@ def check_repeat(faults: Faults, constants: dict[str, Any]) -> None:
         if inside & set(stretch):
             faults.add(path, "Two stretches that are repeated overlap.", key=True)
         inside |= set(stretch)
-        _check_until(faults, (*path, "until"), phase.repeat.until)
+        _check_until(faults, scope, (*path, "until"), phase.repeat.until)
         check_constants(faults, (*path, "set"), phase.repeat.set, constants)
 
 
-def _check_until(faults: Faults, path: Path, text: str) -> None:
+def _check_until(faults: Faults, scope: Scope, path: Path, text: str) -> None:
     populations = faults.network.populations
     for match in SPIKES.finditer(text):
+        problem, hint = "", ""
         if match[1] not in populations:
-            hint = nearest(match[1], populations)
-            error = ExpressionError(f"unknown population '{match[1]}'", match.start(1), hint=hint)
-            faults.inside(path, text, error)
+            problem, hint = f"unknown population '{match[1]}'", nearest(match[1], populations)
+        elif not scope.spiking(match[1]):
+            problem = f"population '{match[1]}' sends no spikes"
+        if problem:
+            faults.inside(path, text, ExpressionError(problem, match.start(1), hint=hint))
             return
     # A name as long as the call, so that columns stay.
     plain = SPIKES.sub(lambda match: "s" + "_" * (len(match[0]) - 1), text)
-    names = {"s" + "_" * (len(m[0]) - 1): 1.0 for m in SPIKES.finditer(text)}
+    known = {"s" + "_" * (len(m[0]) - 1): 1.0 for m in SPIKES.finditer(text)}
+    hint = "conditions are over `spikes(population)`"
     try:
-        expressions.evaluate(plain, names)
-        if not names:
-            message = "the condition does not depend on what happens"
-            raise ExpressionError(message, 0, hint="use `spikes(population)`")
+        for name, column in expressions.names(plain).items():
+            if name not in known and name not in (*units.UNITS, *units.CONSTANTS):
+                raise ExpressionError(f"undefined name '{name}'", column, hint=hint)
+        with suppress(ValueUndefinedError):
+            expressions.evaluate(plain, known)
+        if not known:
+            raise ExpressionError("the condition does not depend on what happens", 0, hint=hint)
     except ExpressionError as error:
         faults.inside(path, text, error)
+
+
+def named_spikes(condition: str) -> str:
+    """Return a condition with `spikes_of_population` in place of every `spikes(population)`."""
+    return SPIKES.sub(r"spikes_of_\1", condition)
 
 
 def check_constants(

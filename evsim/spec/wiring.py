@@ -53,9 +53,6 @@ def check_projections(faults: Faults, scope: Scope) -> None:
         if projection.name in faults.network.populations:
             message = f"'{projection.name}' is the name of a population, too."
             faults.add((*path, "name"), message, "give the projection its own name")
-        if projection.rate is not None and projection.learn is None:
-            hint = "add `learn`, or leave `rate` out"
-            faults.add((*path, "rate"), "A projection that does not learn has no rate.", hint)
 
 
 def _source(faults: Faults, scope: Scope, path: Path, projection: Projection) -> str | None:

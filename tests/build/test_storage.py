@@ -70,6 +70,18 @@ def test_a_network_file_says_how_weights_are_kept(tmp_path: Path) -> None:
     assert byte.storage["out"].largest == 127 / 64
 
 
+def test_a_grid_concerns_biases_too_and_no_weight_leaves_the_range(tmp_path: Path) -> None:
+    path = tiny.write(tmp_path)
+    plan = build(tiny.load(path, "weights={grid: 2**-4, range: 2.2, rounding: stochastic}"))
+    for name in ("k", "out", "hidden.bias"):
+        assert plan.storage[name].step == 1 / 16 and plan.storage[name].stochastic
+    out = plan.storage["out"]
+    assert out.largest <= 2.2 * abs(plan.parameters["out"]).max() + 1 / 16
+    assert abs(out.write(np.full(99, 50.0), 1)).max() == out.largest
+    with pytest.raises(BuildError, match="less than a step of 100"):
+        build(tiny.load(path, "weights={grid: 100, range: 2}"))
+
+
 def test_neurons_feel_the_mismatch_and_files_hold_what_is_stored(tmp_path: Path) -> None:
     frozen = [f"plasticity.{name}.update={{rate: 1e-30}}" for name in ("contrast", "bias_contrast")]
     frozen.append("protocol.epochs=1")

@@ -108,6 +108,17 @@ def test_values_are_flat_or_one_hot() -> None:
         parts.values("train", 0, "one_hot(labels)", 2, float)
 
 
+@pytest.mark.parametrize("text", ["x", "2*x"])
+def test_a_value_that_is_not_finite_is_named_with_its_row(text: str) -> None:
+    x = np.ones((8, 2))
+    x[5, 1] = np.nan
+    parts = split(Dataset("own", {"train": {"x": x}}), None, 3, None)
+    part = "train" if 5 in parts.indices["train"] else "validation"
+    index = list(parts.indices[part]).index(5)
+    with pytest.raises(DataError, match=r"'x' .* holds nan in train sample 5 \(from 0\)"):
+        parts.values(part, index, text, 2, float)
+
+
 def test_samples_of_validation_are_training_samples() -> None:
     parts = split(made_of(np.arange(40) % 4), None, 8, None)
     assert_array_equal(parts.field("validation", "x"), parts.indices["validation"])

@@ -10,6 +10,7 @@ import pytest
 
 from evsim.build.build import build
 from evsim.build.plan import Plan
+from evsim.errors import RunError
 from evsim.orchestrator.optimiser import Optimiser
 from tests.helpers import tiny
 
@@ -101,6 +102,17 @@ def test_adam_takes_a_single_value(path: Path) -> None:
     start = plan.parameters["digit.bias"].astype(np.float64)
     expected = adam(start, [step["digit.bias"] for step in steps], [0.005] * 3)
     np.testing.assert_allclose(optimiser.parameters["digit.bias"], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_a_parameter_that_is_not_finite_is_named(path: Path, wrong: float) -> None:
+    plan = plan_of(path)
+    optimiser = Optimiser(plan)
+    optimiser.update(gradients(plan, 1)[0], 0)
+    found = gradients(plan, 1)[0]
+    found["out"][1, 2] = wrong
+    with pytest.raises(RunError, match="'out' became nan in update 2, epoch 1"):
+        optimiser.update(found, 1)
 
 
 def rates(path: Path, update: str, epochs: int, *overrides: str) -> Mapping[str, np.ndarray]:
