@@ -132,18 +132,7 @@ def resume(
     RecordingError : no run of a network file, no usable checkpoint, or the file was changed.
     """
     reporter = reporter or Reporter()
-    found = RunFolder.open(folder)
-    if _noted(found, "script", bool, False):
-        raise RecordingError(
-            Fault(f"'{found.path}' is the run of a script.", hint="run the script again")
-        )
-    if _noted(found, "status", str, "") == "imported":
-        raise RecordingError(
-            Fault(
-                f"'{found.path}' holds imported spikes, there is no run to go on with.",
-                hint="a network replays them: `spikes` of a population, or `data: {name: spikes}`",
-            )
-        )
+    found = _open_own(folder)
     with found.lock():
         overrides = [str(text) for text in _noted(found, "overrides", list, [])]
         if until_epochs is not None:
@@ -173,6 +162,28 @@ def resume(
             return execute(
                 network, program, samples, found, writer, reporter, stop, threads, checkpoint
             )
+
+
+def _open_own(folder: str | Path) -> RunFolder:
+    """Return the folder of a run of a network file.
+
+    Raises
+    ------
+    RecordingError : a script's run, or spikes of other programs.
+    """
+    found = RunFolder.open(folder)
+    if _noted(found, "script", bool, False):
+        raise RecordingError(
+            Fault(f"'{found.path}' is the run of a script.", hint="run the script again")
+        )
+    if _noted(found, "status", str, "") == "imported":
+        raise RecordingError(
+            Fault(
+                f"'{found.path}' holds imported spikes, there is no run to go on with.",
+                hint="a network replays them: `spikes` of a population, or `data: {name: spikes}`",
+            )
+        )
+    return found
 
 
 def execute(
