@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,19 +47,7 @@ def build(network: schema.Network, beside: Path | None = None) -> Plan:
     arrays = read_arrays(network, folder, faults)
     faults.check()
     clock = compat.clock(network.dt, "evsim_clock")
-    populations: dict[str, Population] = {}
-    known: dict[str, dict[str, tuple[float, ...]]] = {}
-    groups = []
-    for name, declared in network.populations.items():
-        if declared.spikes is not None:
-            populations[name], known[name] = build_replay(network, name, folder, faults), {}
-            continue
-        population, group, dims = build_population(network, name, dimensions, arrays, clock, faults)
-        if group is not None:
-            derived = build_derived(network, name, group, frozenset(dimensions))
-            populations[name] = dataclasses.replace(population, derived=derived)
-            known[name] = dims
-            groups.append(group)
+    populations, known, groups = _populations(network, dimensions, arrays, folder, clock, faults)
     faults.check()
     codes, synapses = _synapses(network, known, dimensions, groups, clock, faults)
     faults.check()
@@ -85,10 +73,6 @@ def build(network: schema.Network, beside: Path | None = None) -> Plan:
     phases = build_phases(network, columns, variables, faults)
     faults.check()
     dtype = np.dtype(network.precision)
-    inputs = tuple(
-        (key.partition(".")[0], key.partition(".")[2])
-        for key in (network.data.fields if network.data else {})
-    )
     return Plan(
         name=network.name,
         dt=network.dt,
@@ -100,7 +84,7 @@ def build(network: schema.Network, beside: Path | None = None) -> Plan:
         rules=rules,
         phases=phases,
         shared=columns,
-        inputs=inputs,
+        inputs=_pairs(network.data.fields if network.data else ()),
         parameters={
             name: storage[name].write(values, 0).astype(dtype)
             for name, values in parameters.items()
@@ -108,8 +92,38 @@ def build(network: schema.Network, beside: Path | None = None) -> Plan:
         storage=storage,
         fingerprint=_fingerprint(network, populations, arrays),
         constants=dimensions,
-        kept=tuple((k.partition(".")[0], k.partition(".")[2]) for k in network.protocol.keep),
+        kept=_pairs(network.protocol.keep),
     )
+
+
+def _populations(
+    network: schema.Network,
+    constants: Mapping[str, tuple[float, ...]],
+    arrays: Mapping[str, TimedValues],
+    folder: Path,
+    clock: Any,
+    faults: Faults,
+) -> tuple[dict[str, Population], dict[str, Mapping[str, tuple[float, ...]]], list[Any]]:
+    """Return the populations, the dimensions of their variables, and their Brian2 groups."""
+    populations: dict[str, Population] = {}
+    known: dict[str, Mapping[str, tuple[float, ...]]] = {}
+    groups = []
+    for name, declared in network.populations.items():
+        if declared.spikes is not None:
+            populations[name], known[name] = build_replay(network, name, folder, faults), {}
+            continue
+        population, group, dims = build_population(network, name, constants, arrays, clock, faults)
+        if group is not None:
+            derived = build_derived(network, name, group, frozenset(constants))
+            populations[name] = dataclasses.replace(population, derived=derived)
+            known[name] = dims
+            groups.append(group)
+    return populations, known, groups
+
+
+def _pairs(keys: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Return `owner.variable` as (owner, variable)."""
+    return tuple((key.partition(".")[0], key.partition(".")[2]) for key in keys)
 
 
 def _synapses(
