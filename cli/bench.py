@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json as json_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from evsim.errors import EngineError, Fault, InputError, nearest
+from evsim.recording.text import to_line
 
 from . import options
 from .parameters import read_parameters
@@ -52,7 +52,7 @@ def command(
         contest.add_fused(number)
     _add_others(contest, others, everyone)
     found = contest.run(rounds)
-    print(json_module.dumps(_figures(found)) if json else "\n".join(_table(found, weights)))
+    print(to_line(_figures(found)) if json else "\n".join(_table(found, weights)))
 
 
 def _add_others(contest: Contest, others: list[str], threads: int) -> None:

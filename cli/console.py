@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evsim import wording
 from evsim.orchestrator.report import Reporter
+from evsim.recording.folder import RunFolder
+from evsim.recording.status import Pace
+from evsim.recording.text import to_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -58,7 +61,7 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 class JsonLines(Reporter):
-    """One JSON object a line on standard output; `event` says which. NaN becomes null."""
+    """One JSON object a line on standard output; `event` says which. What is not finite is null."""
 
     def started(self, plan_name: str, epochs: int, trials_per_epoch: int, folder: str) -> None:
         self._print(
@@ -85,13 +88,7 @@ class JsonLines(Reporter):
         self._print("finished", seconds=seconds)
 
     def _print(self, event: str, **fields: Any) -> None:
-        known = {name: None if value != value else value for name, value in fields.items()}
-        print(json.dumps({"event": event, **known}, default=_plain), flush=True)
-
-
-def _plain(value: Any) -> Any:
-    """Return a NumPy scalar or array, or a path, as JSON knows it."""
-    return value.tolist() if hasattr(value, "tolist") else str(value)
+        print(to_line({"event": event, **fields}), flush=True)
 
 
 class Quiet(Reporter):
@@ -123,7 +120,7 @@ class Lines(Quiet):
 
     def started(self, plan_name: str, epochs: int, trials_per_epoch: int, folder: str) -> None:
         super().started(plan_name, epochs, trials_per_epoch, folder)
-        self.pace = Pace(epochs * trials_per_epoch)
+        self.pace = Pace(epochs, trials_per_epoch, RunFolder(Path(folder)))
         self.note(f"{plan_name}: {_count(epochs, 'epoch')} of {trials_per_epoch} trials")
         self.note(f"recording to {folder}")
 
@@ -131,7 +128,6 @@ class Lines(Quiet):
         self.note("compiling (kept for the next run)")
 
     def compiled(self, seconds: float) -> None:
-        self.pace = Pace(self.pace.total)
         self.note(f"compiled in {seconds:.1f} s")
 
     def progress(
@@ -141,7 +137,7 @@ class Lines(Quiet):
         if time.monotonic() - self.printed >= PLAIN_INTERVAL:
             self.printed = time.monotonic()
             shown = f"epoch {epoch + 1} {split} {done}/{total} {_status(error, self.pace)}"
-            self.note(f"{shown}, {duration(self.pace.remaining())} left")
+            self.note(shown.rstrip())
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         print(format_row(row), flush=True)
@@ -187,12 +183,11 @@ class Bar(Lines):
     ) -> None:
         self.pace.update(epoch, split, done, total, spikes)
         if self.display is not None and self.task is not None:
-            status = f"{_status(error, self.pace)}, {duration(self.pace.remaining())} left"
             self.display.update(
                 self.task,
                 completed=self.pace.done,
                 description=f"epoch {epoch + 1} {split}",
-                status=status,
+                status=_status(error, self.pace),
             )
 
     def epoch(self, row: Mapping[str, Any]) -> None:
@@ -214,38 +209,6 @@ class Bar(Lines):
             self.display.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-class Pace:
-    """How far a run of `total` trials is, and how fast it goes."""
-
-    def __init__(self, total: int = 0) -> None:
-        self.total = total
-        self.done = 0
-        self.begin = self.pass_begin = self._last = time.monotonic()
-        self.spikes = 0
-        self._pass: tuple[int, str] | None = None
-        self._before = 0
-
-    def update(self, epoch: int, split: str, done: int, total: int, spikes: int) -> None:
-        """Take a position; see `Reporter.progress`."""
-        if self._pass != (epoch, split):
-            self._pass, self._before = (epoch, split), self.done
-            self.pass_begin = self._last
-        self.done = self._before + done
-        self.total = max(self.total, self._before + total)
-        self.spikes = spikes
-        self._last = time.monotonic()
-
-    def remaining(self) -> float:
-        """Return the time that is left at the pace so far, s."""
-        elapsed = time.monotonic() - self.begin
-        return elapsed / self.done * (self.total - self.done) if self.done else 0.0
-
-    def spike_rate(self) -> float:
-        """Return the spikes sent per second of computing in this pass."""
-        elapsed = time.monotonic() - self.pass_begin
-        return self.spikes / elapsed if elapsed > 0 else 0.0
-
-
 def format_row(row: Mapping[str, Any]) -> str:
     """Return a line of metrics as text: the usual columns that it has, in a fixed order."""
     parts = [f"epoch {int(row.get('epoch', 0)) + 1:<3} {row.get('split', ''):<10}"]
@@ -261,8 +224,12 @@ def format_row(row: Mapping[str, Any]) -> str:
 
 
 def _status(error: float | None, pace: Pace) -> str:
-    rate = f"{_large(pace.spike_rate())} spikes/s"
-    return rate if error is None else f"error {100 * error:.2f} %, {rate}"
+    """Return the error so far, the rate of spikes and the time left, as far as they are known."""
+    rate, left = pace.spike_rate(), pace.remaining()
+    parts = [] if error is None else [f"error {100 * error:.2f} %"]
+    parts += [] if rate is None else [f"{_large(rate)} spikes/s"]
+    parts += [] if left is None else [f"{duration(left)} left"]
+    return ", ".join(parts)
 
 
 def _count(number: int, noun: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ import typer
 
 from evsim import optional
 from evsim.errors import EngineError
+from evsim.recording.text import to_line
 
 from . import options
 from .parameters import read_parameters
@@ -38,7 +38,9 @@ def command(
     trials: Annotated[int, typer.Option("--trials", min=1, help="Training samples.")] = 32,
     figure: Annotated[
         Path | None,
-        typer.Option("--figure", metavar="PNG", help="Draw updates and gradients step by step."),
+        typer.Option(
+            "--figure", metavar="FILE", help="Draw updates and gradients step by step: PNG or SVG."
+        ),
     ] = None,
     data_dir: options.DataDir = None,
     json: options.Json = False,
@@ -48,10 +50,13 @@ def command(
     import torch
 
     import evsim
+    from evsim.analysis.style import check_ending
     from evsim.build.build import build
     from evsim.simulate import open_samples
     from evsim.testing import comparison
 
+    if figure is not None:
+        check_ending(figure)
     network = evsim.load(file, set_ or ())
     plan = build(network)
     real = build(evsim.load(file, [*(set_ or ()), *twin])) if twin else plan
@@ -68,7 +73,7 @@ def command(
         from evsim.analysis.gradients import plot
 
         plot(found.curves, f"{network.name}, {found.trials} samples, step by step", figure)
-    print(json_module.dumps(_figures(found)) if json else "\n".join(_table(found, weights)))
+    print(to_line(_figures(found)) if json else "\n".join(_table(found, weights)))
 
 
 def _table(found: Comparison, weights: Path | None) -> list[str]:
@@ -96,20 +101,16 @@ def _table(found: Comparison, weights: Path | None) -> list[str]:
 
 
 def _figures(found: Comparison) -> dict[str, Any]:
-    """Return what the table shows, NaN as null."""
+    """Return what the table shows."""
     return {
         "trials": found.trials,
         "spikes": {name: asdict(meaning) for name, meaning in found.meanings.items()},
         "parameters": {
             name: {
-                "spiking": _known(asdict(row.spiking)),
-                "real": _known(asdict(row.real)),
-                **_known({"differences": row.differences}),
+                "spiking": asdict(row.spiking),
+                "real": asdict(row.real),
+                "differences": row.differences,
             }
             for name, row in found.rows.items()
         },
     }
-
-
-def _known(numbers: dict[str, float]) -> dict[str, float | None]:
-    return {name: None if value != value else value for name, value in numbers.items()}

@@ -18,14 +18,8 @@ def read_parameters(weights: Path | None, initial: Mapping[str, Any]) -> dict[st
     """
     if weights is None:
         return dict(initial)
-    import numpy as np
-
     if weights.suffix == ".npz":
-        try:
-            with np.load(weights, allow_pickle=False) as stored:
-                found = {name: stored[name] for name in initial if name in stored.files}
-        except (OSError, ValueError) as error:
-            raise InputError(f"'{weights}' cannot be read as weights: {error}.") from None
+        found = _read_archive(weights, initial)
     else:
         import evsim
 
@@ -33,8 +27,26 @@ def read_parameters(weights: Path | None, initial: Mapping[str, Any]) -> dict[st
             kept = {parameter.name for parameter in run.layout.parameters}
             found = {name: run.weights(name) for name in initial if name in kept}
     for name, values in found.items():
+        if values.dtype.kind not in "iuf":
+            raise InputError(f"'{weights}' holds no real numbers at '{name}'.")
         if values.shape != initial[name].shape:
             raise InputError(f"'{weights}' has other shapes than the network at '{name}'.")
     if not found:
         raise InputError(f"'{weights}' holds no parameter of this network.")
     return {**initial, **found}
+
+
+def _read_archive(path: Path, initial: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arrays of an .npz file that have names of parameters."""
+    import numpy as np
+
+    from evsim.orchestrator.checkpoint import DAMAGE
+
+    try:
+        stored = np.load(path, allow_pickle=False)
+        if isinstance(stored, np.ndarray):
+            raise InputError(f"'{path}' cannot be read as weights: it is one array without a name.")
+        with stored:
+            return {name: stored[name] for name in initial if name in stored.files}
+    except (*DAMAGE, OSError, ValueError, EOFError, KeyError) as error:
+        raise InputError(f"'{path}' cannot be read as weights: {error}.") from None

@@ -23,7 +23,9 @@ def command(
     ] = None,
     trial: Annotated[
         int | None,
-        typer.Option("--trial", help="Row of the table of trials, for figures of one trial."),
+        typer.Option(
+            "--trial", min=0, help="Row of the table of trials, for figures of one trial."
+        ),
     ] = None,
 ) -> None:
     """Draw a figure of a recording; print its path."""

@@ -19,11 +19,14 @@ def seconds_until(text: str, now: datetime) -> float:
 
     Raises
     ------
-    InputError : it says none of these.
+    InputError : it says none of these, or more than a thread can wait.
     """
     span = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h)\s*", text)
-    if span and float(span[1]) > 0:
-        return float(span[1]) * UNITS[span[2]]
+    seconds = float(span[1]) * UNITS[span[2]] if span else 0.0
+    if seconds > threading.TIMEOUT_MAX:
+        raise InputError(Fault(f"'{text}' is too long", hint="leave `--until` out for no limit"))
+    if seconds > 0:
+        return seconds
     clock = re.fullmatch(r"\s*(\d{1,2}):(\d{2})\s*", text)
     if clock and int(clock[1]) < 24 and int(clock[2]) < 60:
         then = now.replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +10,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from evsim.recording.text import to_line
 
 from . import options
 from .console import PLAIN_INTERVAL, duration, format_row
@@ -40,11 +41,11 @@ def command(
             rows = folder.read_metrics()
             status = Status.read(folder)
             for row in rows[shown:]:
-                print(json.dumps({"event": "epoch", **row}) if as_json else format_row(row))
+                print(to_line({"event": "epoch", **row}) if as_json else format_row(row))
             shown = len(rows)
             if status is not None and alive and (once or status != before):
                 if as_json:
-                    print(json.dumps({"event": "status", **asdict(status)}))
+                    print(to_line({"event": "status", **asdict(status)}))
                 else:
                     line(_text(status))
             before = status
@@ -74,7 +75,7 @@ def _end(folder: RunFolder, as_json: bool) -> None:
     ended = str(manifest.get("status", "unknown"))
     ended = "killed" if ended == "running" else ended
     if as_json:
-        print(json.dumps({"event": "ended", "status": ended, "folder": str(folder.path)}))
+        print(to_line({"event": "ended", "status": ended, "folder": folder.path}))
     elif ended in ("finished", "imported") or manifest.get("script"):
         print(f"{ended}: {folder.path}")
     else:

@@ -217,7 +217,8 @@ def execute(
         folder.replace_metrics(rows)
     splits = [this.split for this in work.passes(work.position.epoch)]
     trials = sum(samples.size(split) for split in splits)
-    left = network.protocol.epochs - work.position.epoch
+    done = work.position.epoch + (work.position.stage >= len(splits))
+    left = network.protocol.epochs - done
     work.reporter.started(network.name, left, trials, str(folder.path))
     folder.update_manifest(status="running")
     try:

@@ -48,7 +48,7 @@ def test_draws_come_from_the_generator_in_order():
 
 
 def test_draws_are_refused_without_a_generator():
-    with pytest.raises(ExpressionError, match="unknown function 'rand'"):
+    with pytest.raises(ExpressionError, match="'rand' draws, and nothing is drawn here"):
         expressions.evaluate("rand()", {})
 
 

@@ -63,11 +63,11 @@ class Curves:
 
 
 def plot(curves: Mapping[str, Curves], title: str, out: Path) -> None:
-    """Draw, for every parameter, a few of its weights as a PNG.
+    """Draw, for every parameter, a few of its weights; see `evsim.analysis.style.save`.
 
     Raises
     ------
-    InputError : matplotlib is missing.
+    InputError : matplotlib is missing, or the file's name has another ending.
     RunError : the file cannot be written.
     """
     save(lambda figure: _figure(figure, curves, title), out)

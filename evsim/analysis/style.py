@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evsim import optional
-from evsim.errors import RunError
+from evsim.errors import Fault, InputError, RunError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 160
+
+ENDINGS = (".png", ".svg")
+"""Of files that figures are written to."""
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
@@ -32,8 +35,21 @@ _STYLE: dict[Any, Any] = {
 }
 
 
+def check_ending(out: Path) -> None:
+    """Check that a file's name says which kind of picture it is to be.
+
+    Raises
+    ------
+    InputError : it does not.
+    """
+    if out.suffix.lower() not in ENDINGS:
+        raise InputError(
+            Fault(f"'{out}' does not name a kind of picture", hint=f"known: {', '.join(ENDINGS)}")
+        )
+
+
 def save(contents: Callable[[Figure], None], out: Path) -> None:
-    """Write a figure, as an SVG where the file's name ends so, else as a PNG.
+    """Write a figure, as a PNG or an SVG by the ending of the file's name.
 
     Parameters
     ----------
@@ -41,9 +57,10 @@ def save(contents: Callable[[Figure], None], out: Path) -> None:
 
     Raises
     ------
-    InputError : matplotlib is missing.
+    InputError : matplotlib is missing, or the name has another ending.
     RunError : the file cannot be written.
     """
+    check_ending(out)
     optional.require("matplotlib", "Figures need", "plot")
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -52,6 +69,6 @@ def save(contents: Callable[[Figure], None], out: Path) -> None:
         figure = Figure(layout="constrained")
         contents(figure)
         try:
-            figure.savefig(out, dpi=DPI, format="svg" if out.suffix == ".svg" else "png")
+            figure.savefig(out, dpi=DPI, format=out.suffix.lower()[1:])
         except OSError as error:
             raise RunError(f"Cannot write to '{out}': {error.strerror}") from error

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -24,6 +25,9 @@ LATEST = "latest"
 STAMP = "%Y%m%dT%H%M%SZ"
 BESIDE = (NETWORK, MANIFEST, METRICS, STATUS)
 """Files of a run besides the recording."""
+
+PATIENCE = 0.5
+"""Time for which who wants to write waits, as `RunFolder.is_written` locks for a moment, s."""
 
 
 class RunFolder:
@@ -180,7 +184,7 @@ class RunFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other processes from writing to this run.
+        """Keep other processes from writing to this run; those that only look do not hinder.
 
         Raises
         ------
@@ -188,13 +192,11 @@ class RunFolder:
         """
         with _writing(self.path):
             handle = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locks(handle):
             os.close(handle)
             raise RecordingError(
                 f"Run '{self.path}' is being written by another process; wait until it ends"
-            ) from None
+            )
         try:
             yield
         finally:
@@ -240,6 +242,19 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RunError(f"Cannot write to '{path}': {error.strerror}") from error
+
+
+def _locks(handle: int) -> bool:
+    """Return whether an exclusive lock was had within `PATIENCE`."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.01)
 
 
 def _replace(path: Path, content: str) -> None:

@@ -50,9 +50,24 @@ class Task:
                 )
         if plan.kept:
             raise InputError("Trials depend on each other: `protocol.keep` names variables.")
+        if network.weights.mismatch:
+            raise InputError(
+                Fault(
+                    "Weights act otherwise than they are stored: `weights.mismatch` is not 0.",
+                    hint="leave it out: `--set weights.mismatch=0`",
+                )
+            )
         self.readout = _readout(network)
         self.free = _free(plan, self.readout.after)
         self.nudged = _nudged(plan, self.readout.after)
+        ending = [name for name in (*self.free, *self.nudged) if plan.phases[name].window]
+        if ending:
+            raise InputError(
+                Fault(
+                    f"Phase '{ending[0]}' may end early: how many steps it has is not known.",
+                    hint="let it run whole: `--set protocol.settle.early=[]`",
+                )
+            )
         rules = plan.rules.values()
         self.contrasts = any(self.readout.after in rule.at_end for rule in rules)
         count = min(trials, samples.size("train"))

@@ -90,7 +90,7 @@ class Gradients:
         found = {}
         for name, slope in gradients.items():
             drawn = [random.standard_normal(slope.shape) for _ in range(DIRECTIONS)]
-            directions = [direction / np.linalg.norm(direction) for direction in drawn]
+            directions = [np.asarray(one / np.linalg.norm(one)) for one in drawn]
             said = np.array([-np.vdot(slope, direction) for direction in directions])
             seen = np.array([self._difference(name, way, trials) for way in directions])
             size = np.linalg.norm(said)

@@ -95,7 +95,7 @@ def _literal(block: Block, expression: str) -> float | None:
     names = {name: s.value for name, s in block.symbols.items() if s.role == "literal"}
     try:
         return float(evaluate(expression, names))
-    except (KeyError, EngineError):
+    except EngineError:
         return None
 
 

@@ -73,7 +73,7 @@ def _evaluate(node: ast.expr, names: Mapping[str, Any]) -> Any:
     match node:
         case ast.Constant():
             return node.value
-        case ast.Name():
+        case ast.Name() if node.id in names:
             return names[node.id]
         case ast.BinOp():
             return _BINARY[type(node.op)](_evaluate(node.left, names), _evaluate(node.right, names))

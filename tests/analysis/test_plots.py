@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from evsim import registry
 from evsim.analysis.convergence import typical_trials
+from evsim.analysis.figures import accuracy
 from evsim.analysis.plots import FIGURES, plot
 from evsim.engines.base import Spikes
 from evsim.errors import EvsimError, InputError, RecordingError, RunError
@@ -121,6 +123,38 @@ def test_a_figure_can_be_svg(run: Run, tmp_path: Path) -> None:
     plot(run, "rates", tmp_path / "rates.svg")
     text = (tmp_path / "rates.svg").read_text()
     assert text.startswith("<?xml") and text.rstrip().endswith("</svg>")
+
+
+@pytest.mark.parametrize("name", ["rates.bar", "rates"])
+def test_a_file_of_an_unknown_kind_is_refused(run: Run, tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"known: \.png, \.svg"):
+        plot(run, "rates", tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+def test_capital_letters_name_the_same_kinds(run: Run, tmp_path: Path) -> None:
+    plot(run, "rates", tmp_path / "rates.SVG")
+    assert (tmp_path / "rates.SVG").read_text().startswith("<?xml")
+
+
+def test_a_trial_of_a_figure_that_is_not_of_one_is_refused(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match="'weights' is not of one trial.\\n *these are: raster, rates"
+    ):
+        plot(run, "weights", tmp_path / "x.png", trial=3)
+
+
+@pytest.mark.parametrize("errors", [(0.9, 0.895), (0.0, 0.0)])
+def test_the_largest_error_has_room_above_it(tmp_path: Path, errors: tuple[float, float]) -> None:
+    with Writer.create(tmp_path / "recording.h5", LAYOUT, {}) as writer:
+        for epoch, error in enumerate(errors):
+            writer.metrics({"epoch": epoch, "split": "train", "error": error})
+    figure = Figure()
+    with open_run(tmp_path) as run:
+        accuracy.draw(run, figure, None)
+    (panel,) = figure.axes
+    bottom, top = panel.get_ylim()
+    assert (bottom, top - 100 * max(errors) > 0.04 * top) == (0, True)
 
 
 def test_an_unknown_figure_is_named_with_the_closest(run: Run, tmp_path: Path) -> None:

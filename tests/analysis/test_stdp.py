@@ -236,6 +236,29 @@ def test_what_is_missing_is_said(
             windows(run)
 
 
+PAIRED = "{model: pair_stdp}"
+AT_END = "{at_end: {second: g += 1}, update: {rate: 1}}"
+
+
+@pytest.mark.parametrize(
+    ("change", "instead"),
+    [
+        ({PAIRED: AT_END}, "write code at spikes .* that changes `w` for plasticity 'stdp'"),
+        ({"    learn: stdp\n": "", PAIRED: AT_END}, "give a projection `learn`"),
+    ],
+)
+def test_a_figure_says_what_it_takes_for_weights_to_change_at_spikes(
+    tmp_path: Path, change: dict[str, str], instead: str
+) -> None:
+    text = NETWORK.replace("  keep: [synapses.w]\n", "")
+    for old, new in change.items():
+        assert old in text
+        text = text.replace(old, new)
+    with open_run(write(tmp_path, LAYOUT, text)) as run:
+        with pytest.raises(InputError, match=f"no weights that change at spikes.*\n *{instead}"):
+            plot(run, "stdp_window", tmp_path / "window.png")
+
+
 def test_epochs_with_unknown_spikes_are_left_out(tmp_path: Path) -> None:
     folder = write(tmp_path, LAYOUT, kept=lambda trial: trial != 1)
     half = measured(folder).pairs.sum()

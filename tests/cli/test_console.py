@@ -16,7 +16,7 @@ import pytest
 
 from evsim.orchestrator.report import Reporter
 from evsim_cli import console
-from evsim_cli.console import Pace, format_row, reporter
+from evsim_cli.console import format_row, reporter
 
 ROWS = [
     {"epoch": 0, "split": "train", "error": 0.25, "loss": 0.5, "seconds": 2.0, "spikes": 3_000_000},
@@ -29,6 +29,7 @@ def feed(news: Reporter, pause: float = 0.0) -> None:
     news.compiling()
     news.compiled(1.5)
     news.progress(0, "train", 10, 20, 0.5, 1000)
+    news.progress(0, "train", 20, 20, 0.5, 2000)
     time.sleep(pause)  # A bar is painted ten times a second.
     news.epoch(ROWS[0])
     news.warning("many trials have not settled")
@@ -54,7 +55,7 @@ def test_plain_progress_shows_error_spikes_and_time_left(
     with reporter(quiet=False, as_json=False) as news:
         feed(news)
     assert re.search(
-        r"epoch 1 train 10/20 error 50\.00 %, .* spikes/s, .* left", capsys.readouterr().err
+        r"epoch 1 train 20/20 error 50\.00 %, .* spikes/s, .* left", capsys.readouterr().err
     )
 
 
@@ -78,10 +79,15 @@ def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert err == ""
 
 
-def test_json_has_no_nan(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_only_finite_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    nan, infinity = float("nan"), np.float64("inf")
     with reporter(quiet=False, as_json=True) as news:
-        news.epoch({"epoch": 0, "split": "test", "residual": float("nan")})
-    assert json.loads(capsys.readouterr().out)["residual"] is None
+        news.epoch({"residual": nan, "loss": infinity, "activity": {"cells": nan}, "all": [nan, 1]})
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert found == {
+        "event": "epoch", "residual": None, "loss": None, "activity": {"cells": None},
+        "all": [None, 1],
+    }  # fmt: skip
 
 
 def test_rows_show_what_they_have() -> None:
@@ -92,15 +98,20 @@ def test_rows_show_what_they_have() -> None:
     assert "error" not in format_row({"epoch": 0, "split": "train", "error": None})
 
 
-def test_pace_counts_trials_over_passes() -> None:
-    pace = Pace(30)
-    pace.update(0, "train", 20, 20, 0)
-    assert pace.done == 20
-    pace.update(0, "test", 5, 10, 0)
-    assert pace.done == 25
-    assert pace.remaining() >= 0
-    pace.update(0, "test", 10, 10, 0)
-    assert pace.remaining() == 0
+def test_the_time_left_of_a_resumed_run_is_that_of_what_is_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(console, "PLAIN_INTERVAL", 0.0)
+    with reporter(quiet=False, as_json=False) as news:
+        news.started("digits", 1, 10_000, "recordings/digits/run")
+        for done in (9010, 9020):
+            now += 1
+            news.progress(0, "train", done, 10_000, None, 100 * done)
+    *_, first, second = capsys.readouterr().err.splitlines()
+    assert first == "epoch 1 train 9010/10000"
+    assert second == "epoch 1 train 9020/10000 1k spikes/s, 1 min 38 s left"
 
 
 def on_terminal(**environment: str) -> str:

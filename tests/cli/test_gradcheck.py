@@ -85,6 +85,54 @@ def test_networks_without_a_gradient_are_refused(
     assert text in printed and "Traceback" not in printed
 
 
+EARLY = "  settle: {variables: [u], after: free, early: [free]}\n"
+MISMATCH = "weights: {mismatch: 0.1}\n"
+
+
+@pytest.mark.parametrize(
+    ("extra", "text", "remedy"),
+    [
+        (EARLY, "Phase 'free' may end early", "protocol.settle.early=[]"),
+        (MISMATCH, "`weights.mismatch` is not 0", "weights.mismatch=0"),
+    ],
+)
+def test_what_a_comparison_would_leave_out_is_refused_with_a_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    extra: str,
+    text: str,
+    remedy: str,
+) -> None:
+    pytest.importorskip("torch")
+    file = pooled.write(tmp_path, pooled.NETWORK.replace("readout:", f"{extra}readout:"))
+    assert gradcheck(monkeypatch, file, *QUICK) == 2
+    printed = capsys.readouterr().err
+    assert text in printed and f"`--set {remedy}`" in printed
+    assert gradcheck(monkeypatch, file, *QUICK, "--set", remedy) == 0
+
+
+def test_code_that_reads_the_number_of_a_neuron_has_no_twin(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    file = pooled.write(tmp_path)
+    code = ("--set", "neurons.unit.run={before_thresholds: carry += 0.01*i}")
+    assert gradcheck(monkeypatch, file, *QUICK, *code) == 2
+    assert "no real-valued twin: there is no dense code for `i`" in capsys.readouterr().err
+
+
+def test_a_drawing_of_an_unknown_kind_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    picture = tmp_path / "gdu.bar"
+    file = pooled.write(tmp_path)
+    assert gradcheck(monkeypatch, file, *QUICK, *MEMORYLESS, "--figure", picture) == 2
+    assert "known: .png, .svg" in capsys.readouterr().err
+    assert not picture.exists()
+
+
 def test_a_twin_of_another_shape_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

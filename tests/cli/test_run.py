@@ -78,6 +78,12 @@ def test_plot_draws_the_raster(run: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_trials_to_plot_are_counted_from_0(run: Path) -> None:
+    done = evsim("plot", run, "raster", "--trial", "-1")
+    assert done.returncode == 2
+    assert "--trial" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_check_prints_sizes(network: Path) -> None:
     done = evsim("check", network)
     assert done.returncode == 0, done.stderr

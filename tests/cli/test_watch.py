@@ -99,6 +99,11 @@ def test_times(text: str, seconds: float) -> None:
     assert seconds_until(text, datetime(2026, 3, 1, 17, 0)) == seconds
 
 
+def test_times_that_no_timer_can_wait_for_are_refused() -> None:
+    with pytest.raises(InputError, match="'999999999h' is too long"):
+        seconds_until("999999999h", datetime(2026, 3, 1))
+
+
 @pytest.mark.parametrize("text", ["soon", "25:00", "0s", "-1h", "3 days", ""])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="90min"):

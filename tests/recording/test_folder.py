@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +90,19 @@ def test_two_processes_do_not_write_one_run(tmp_path: Path) -> None:
                 pass
     with folder.lock():
         pass
+
+
+def test_who_looks_does_not_keep_a_writer_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`RunFolder.is_written` holds the lock that all may share, for a moment."""
+    monkeypatch.setattr("evsim.recording.folder.PATIENCE", 60.0)
+    folder = make(tmp_path)
+    looking = os.open(folder.path, os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    threading.Timer(0.05, os.close, [looking]).start()
+    with folder.lock():
+        assert folder.is_written
 
 
 def test_a_place_that_cannot_hold_runs_is_an_error(tmp_path: Path) -> None:

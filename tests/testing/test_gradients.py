@@ -98,6 +98,14 @@ def test_spikes_do_not_follow_the_gradient_through_maxima(tmp_path: Path) -> Non
         assert found.rows[name].spiking.cosine < 0.6, name
 
 
+def test_one_bias_of_a_whole_population_can_be_checked(tmp_path: Path) -> None:
+    text = pooled.NETWORK.replace("share: {bias: channel}", "share: {bias: all}")
+    found = comparison(tmp_path, SMALL, text=text)
+    for name in ("first.bias", "second.bias"):
+        assert found.rows[name].differences < 1e-5, name
+        assert found.rows[name].real.cosine == pytest.approx(1), name
+
+
 def test_receivers_decode_values_without_error(tmp_path: Path) -> None:
     """What encoders predict and decoders remember cancels where nothing is rounded to spikes."""
     path = pooled.write(tmp_path)

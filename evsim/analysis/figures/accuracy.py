@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+MARGIN = 1.06
+"""Upper end of the axis over the largest error, so that its marker is whole."""
+
+
 def draw(run: Run, figure: Figure, trial: int | None) -> None:
     """Draw the error of each split over the epochs."""
     from matplotlib.ticker import MaxNLocator
@@ -26,7 +30,8 @@ def draw(run: Run, figure: Figure, trial: int | None) -> None:
             epoch, error = zip(*line, strict=True)
             label = f"{split}, last {error[-1]:.2f} %"
             panel.plot(epoch, error, "o-", color=colour, markersize=4, label=label)
-    panel.set_ylim(bottom=0)
+    highest = 100 * max(row["error"] for row in rows)
+    panel.set_ylim(0, MARGIN * highest or 1.0)
     panel.set_xlabel("epoch")
     panel.set_ylabel("error (%)")
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))

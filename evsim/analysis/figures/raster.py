@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+OF_ONE_TRIAL = True
 TICKS_UP_TO = 64
 ROWS, COLUMNS = 400, 1200
 

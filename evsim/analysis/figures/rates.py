@@ -15,6 +15,8 @@ from evsim.recording.reader import Run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+OF_ONE_TRIAL = True
+
 SMOOTHED = 100
 """Share of a trial, one in so many, by which spikes are spread."""
 

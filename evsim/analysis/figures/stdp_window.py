@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evsim.analysis.figures.base import colours, lacking
+from evsim.analysis.network import network_of
 from evsim.analysis.stdp import Window, exponential, windows
 from evsim.recording.reader import Run
 
@@ -21,7 +22,7 @@ def draw(run: Run, figure: Figure, trial: int | None) -> None:
     """Draw a panel a projection that learns at spikes."""
     found = windows(run)
     if not found:
-        raise lacking(run, "weights that change at spikes", "give a projection `learn`")
+        raise lacking(run, "weights that change at spikes", _instead(run))
     across = min(len(found), ACROSS)
     down = -(-len(found) // across)
     figure.set_size_inches(5 * across, 3.6 * down)
@@ -30,6 +31,16 @@ def draw(run: Run, figure: Figure, trial: int | None) -> None:
         _window(panel, name, one)
     for panel in panels[len(found) :]:
         panel.set_axis_off()
+
+
+def _instead(run: Run) -> str:
+    """Return what to write so that weights change at spikes."""
+    network = network_of(run)
+    rules = dict.fromkeys(p.learn for p in network.projections if p.learn) if network else {}
+    if not rules:
+        return "give a projection `learn`"
+    named = " or ".join(f"'{name}'" for name in rules)
+    return f"write code at spikes (`on_pre`, `on_post`) that changes `w` for plasticity {named}"
 
 
 def _window(panel: Axes, name: str, found: Window) -> None:
