@@ -204,7 +204,9 @@ def test_a_test_of_nothing(tmp_path: Path) -> None:
     arrays = {name: values for name, values in tiny.arrays().items() if name.startswith("train")}
     np.savez(tmp_path / "data.npz", **arrays)
     done = command("run", path, "--set", "data.split={train: 30, validation: 5}")
-    assert_told(done, 2, "Data set 'data' has no test samples, but `protocol.test.split` names them")
+    assert_told(
+        done, 2, "Data set 'data' has no test samples, but `protocol.test.split` names them"
+    )
 
 
 def test_a_condition_that_has_no_value(tmp_path: Path) -> None:
