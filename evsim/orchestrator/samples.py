@@ -55,7 +55,7 @@ class Samples:
                     "`protocol.test.split` names them."
                 )
         if readout is not None and not Readout.of(readout).variable and not self.size("train"):
-            raise DataError("A vote needs training samples: `data.split.train` is 0.")
+            raise DataError("A vote needs training samples, and there are none.")
 
     def _check_spikes(self, split: str) -> None:
         assert self.data is not None and self.network.data is not None
@@ -77,7 +77,7 @@ class Samples:
     def _check_classes(self, split: str) -> None:
         assert self.data is not None and self.network.data is not None
         uses = [
-            (field, self._size(*target.split(".")), f"sets '{target}'")
+            (field, f"sets '{target}'", self._size(*target.split(".")), "neurons")
             for target, text in self.network.data.fields.items()
             if target.partition(".")[0] not in self._replayed()
             for field in read_field(text).classes
@@ -85,9 +85,10 @@ class Samples:
         readout = self.network.readout
         if readout is not None:
             read = Readout.of(readout)
-            size = self.plan.populations[read.population].size if read.variable else MOST_CLASSES
-            uses.append((readout.label, size, f"is read from '{read.population}'"))
-        for field, size, use in uses:
+            room = (self.plan.populations[read.population].size, "neurons")
+            room = room if read.variable else (MOST_CLASSES, "classes at most")
+            uses.append((readout.label, f"is read from '{read.population}'", *room))
+        for field, use, size, what in uses:
             values = self.data.field(split, field)
             if values.ndim != 1 or values.dtype.kind not in "biu":
                 raise DataError(
@@ -96,12 +97,10 @@ class Samples:
                 )
             if values.min() < 0 or values.max() >= size:
                 wrong = values.min() if values.min() < 0 else values.max()
-                room = f"there are {size} neurons; give it one neuron a class, from 0"
-                if size == MOST_CLASSES:
-                    room = f"may have those from 0 to {size - 1:,}"
+                hint = "give it one neuron a class" if what == "neurons" else "number classes"
                 raise DataError(
                     f"Field '{field}' of data set '{self.data.dataset.name}' {use}, but has class "
-                    f"{wrong} and {room}."
+                    f"{wrong} and there are {size} {what}; {hint}, from 0."
                 )
 
     def classes(self) -> int:

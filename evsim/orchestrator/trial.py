@@ -253,11 +253,12 @@ class _Order:
 
     def _holds(self, condition: str) -> bool:
         """Return whether a condition holds for the spikes since the stretch began."""
-        counts = {f"spikes_of_{n}": c - self.since.get(n, 0) for n, c in self.spikes.items()}
+        since = {n: c - self.since.get(n, 0) for n, c in self.spikes.items()}
+        counts = {f"spikes_of_{n}": c for n, c in since.items()}
         try:
             return bool(expressions.evaluate(named_spikes(condition), counts))
         except expressions.ExpressionError as error:
-            seen = ", ".join(f"spikes({name[10:]}) = {count}" for name, count in counts.items())
+            seen = ", ".join(f"spikes({n}) = {c}" for n, c in since.items())
             raise RunError(
                 f"The condition `{condition}` has no value: {error.message} ({seen})."
             ) from None

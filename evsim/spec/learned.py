@@ -41,10 +41,9 @@ def _check_variable(
     elif declared.unit_text in ("boolean", "integer"):
         message = f"'{variable}' is {declared.unit_text}: updates are of real numbers."
         faults.add(path, message, key=True)
-    for writer in _writers(faults.network, scope, population, variable):
+    elif writer := next(_writers(faults.network, scope, population, variable), None):
         message = f"'{variable}' is learned by updates, but {writer}."
         faults.add(path, message, "keep one of the two", key=True)
-        break
 
 
 def _writers(network: Network, scope: Scope, population: str, variable: str) -> Iterator[str]:

@@ -113,7 +113,7 @@ def _check_until(faults: Faults, scope: Scope, path: Path, text: str) -> None:
     hint = "conditions are over `spikes(population)`"
     try:
         for name, column in expressions.names(plain).items():
-            if name not in known and name not in (*units.UNITS, *units.CONSTANTS):
+            if name not in known and name not in units.UNITS | units.CONSTANTS:
                 raise ExpressionError(f"undefined name '{name}'", column, hint=hint)
         with suppress(ValueUndefinedError):
             expressions.evaluate(plain, known)

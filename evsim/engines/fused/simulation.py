@@ -43,6 +43,7 @@ class FusedSimulation(Simulation):
         self.means = np.zeros(max(compiled.average_size, 1), dtype)
         self.flat = np.zeros(compiled.gradients.size, dtype)
         widest = max(grid.size for grid in layout.grids.values())
+        # Of learning code: `left`, `right`, and of `left` those that count, as (index, value).
         self.terms = (
             np.zeros(widest, dtype),
             np.zeros(widest, dtype),
