@@ -188,14 +188,22 @@ VOTE = "readout={predict: vote(hidden), after: free, label: kind}"
 def test_classes_that_cannot_be_voted_for(tmp_path: Path) -> None:
     path = tiny.write(tmp_path)
     label = VOTE.replace("kind", "x")
-    assert_told(command("run", path, "--set", label), 2, "'x' of data set 'data' is read from")
+    assert_told(
+        command("run", path, "--out", tmp_path, "--set", label),
+        2,
+        "'x' of data set 'data' is read from",
+    )
     none = ("--set", "data.split={train: 0, test: 9}", "--set", "protocol.test.split=[test]")
-    assert_told(command("run", path, "--set", VOTE, *none), 2, "A vote needs training samples")
+    assert_told(
+        command("run", path, "--out", tmp_path, "--set", VOTE, *none),
+        2,
+        "A vote needs training samples",
+    )
     arrays = tiny.arrays()
     arrays["train_kind"] = arrays["train_kind"] * 10**9
     np.savez(tmp_path / "data.npz", **arrays)
     fields = "data.fields={image.u: x}"
-    done = command("run", path, "--set", VOTE, "--set", fields)
+    done = command("run", path, "--out", tmp_path, "--set", VOTE, "--set", fields)
     assert_told(
         done, 2, "has class 2000000000 and there are 65536 classes at most; number classes, from 0"
     )
@@ -205,7 +213,7 @@ def test_a_test_of_nothing(tmp_path: Path) -> None:
     path = tiny.write(tmp_path)
     arrays = {name: values for name, values in tiny.arrays().items() if name.startswith("train")}
     np.savez(tmp_path / "data.npz", **arrays)
-    done = command("run", path, "--set", "data.split={train: 30, validation: 5}")
+    done = command("run", path, "--out", tmp_path, "--set", "data.split={train: 30, validation: 5}")
     assert_told(
         done, 2, "Data set 'data' has no test samples, but `protocol.test.split` names them"
     )
@@ -214,7 +222,7 @@ def test_a_test_of_nothing(tmp_path: Path) -> None:
 def test_a_condition_that_has_no_value(tmp_path: Path) -> None:
     repeat = "protocol.phases.minus.repeat={until: log(spikes(digit)) > 1e9, at_most: 3}"
     start = "populations.digit.init={bias: -9}"
-    done = command("run", tiny.write(tmp_path), "--set", repeat, "--set", start)
+    done = command("run", tiny.write(tmp_path), "--out", tmp_path, "--set", repeat, "--set", start)
     assert_told(
         done, 1, "The condition `log(spikes(digit)) > 1e9` has no value", "spikes(digit) = 0"
     )
