@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 WIDTH = 100
 """Longest excerpt of a line that a message shows, in characters."""
@@ -51,6 +51,10 @@ class Fault:
     mark: Mark | None = None
     excerpt: str = ""
     hint: str = ""
+
+    def at(self, mark: Mark, excerpt: str) -> Fault:
+        """Return the fault with a place; its own, where it has one."""
+        return self if self.mark else replace(self, mark=mark, excerpt=excerpt)
 
     def __str__(self) -> str:
         where = f"{self.mark}: " if self.mark else ""

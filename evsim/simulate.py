@@ -266,9 +266,14 @@ def open_samples(network: Network, plan: Plan, data_dir: Path | None, beside: Pa
     ------
     DataError : the data set cannot be read, or does not fit the network.
     """
-    if network.data is None:
+    data, source = network.data, network.source
+    if data is None:
         return Samples(network, plan, None)
-    samples = Samples(network, plan, datasets.open_dataset(network.data, data_dir, beside))
+    with source.placing("data", "path" if data.path else "name"):
+        dataset = datasets.load(data, data_dir, beside)
+    with source.placing("data", "split"):
+        divided = datasets.divide(dataset, data)
+    samples = Samples(network, plan, divided)
     samples.check()
     return samples
 

@@ -219,6 +219,29 @@ def test_a_test_of_nothing(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "place"),
+    [
+        ("path: data.npz", "path: other.npz", "6:9"),
+        ("train: 32, validation", "train: 36, validation", "7:10"),
+        ("image.u: x", "image.u: kind", "8:21"),
+        ("image.u: x", "image.u: log(x - 9)", "8:21"),
+        ("one_hot(kind)", "one_hot(x)", "8:38"),
+        ("label: kind", "label: x", "43:57"),
+        ("validation: 5, test: 9", "validation: 5", "41:33"),
+    ],
+)
+def test_data_that_do_not_fit_tell_where_they_were_asked_for(
+    tmp_path: Path, before: str, after: str, place: str
+) -> None:
+    path = tiny.write(tmp_path, tiny.NETWORK.replace(before, after))
+    if "test: 9" in before:
+        train = {name: x for name, x in tiny.arrays().items() if name.startswith("train")}
+        np.savez(tmp_path / "data.npz", **train)
+    done = command("run", path, "--out", tmp_path)
+    assert_told(done, 2, f"tiny.yaml:{place}: ", "^")
+
+
 def test_a_condition_that_has_no_value(tmp_path: Path) -> None:
     repeat = "protocol.phases.minus.repeat={until: log(spikes(digit)) > 1e9, at_most: 3}"
     start = "populations.digit.init={bias: -9}"

@@ -2,7 +2,7 @@
 
 from evsim.datasets._augmentation import Augmentation, augmented
 from evsim.datasets._fields import FieldText, read_field
-from evsim.datasets._open import Entry, get, is_here, listing, open_dataset
+from evsim.datasets._open import Entry, divide, get, is_here, listing, load, open_dataset
 from evsim.datasets.base import Change, Dataset, SplitData, unchanged
 
 __all__ = [
@@ -13,9 +13,11 @@ __all__ = [
     "FieldText",
     "SplitData",
     "augmented",
+    "divide",
     "get",
     "is_here",
     "listing",
+    "load",
     "open_dataset",
     "read_field",
     "unchanged",

@@ -56,10 +56,8 @@ def variant(name: str) -> Variant:
     return cast(Variant, registry.load(PACKAGE, name))
 
 
-def open_dataset(
-    data: Data, data_dir: Path | None = None, relative_to: Path | None = None
-) -> SplitData:
-    """Load the data set that a network file names and divide its samples.
+def load(data: Data, data_dir: Path | None = None, relative_to: Path | None = None) -> Dataset:
+    """Load the data set that a network file names.
 
     Parameters
     ----------
@@ -82,12 +80,31 @@ def open_dataset(
             f"`--data-dir` or {_files.VARIABLE}."
         )
     path = None if data.path is None else (relative_to or Path()) / data.path
-    dataset = chosen.load(data.subset, path, data_dir)
+    return chosen.load(data.subset, path, data_dir)
+
+
+def divide(dataset: Dataset, data: Data) -> SplitData:
+    """Divide samples as a network file says; see `split`.
+
+    Raises
+    ------
+    DataError : the data set has fewer samples.
+    """
     return split(dataset, data.split.train, data.split.validation, data.split.test)
 
 
+def open_dataset(
+    data: Data, data_dir: Path | None = None, relative_to: Path | None = None
+) -> SplitData:
+    """Load the data set that a network file names and divide its samples.
+
+    Parameters and errors are those of `load` and `divide`.
+    """
+    return divide(load(data, data_dir, relative_to), data)
+
+
 def is_here(data: Data, data_dir: Path | None = None) -> bool:
-    """Return whether `open_dataset` would not need to download anything.
+    """Return whether `load` would not need to download anything.
 
     Raises
     ------

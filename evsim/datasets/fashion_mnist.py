@@ -44,5 +44,5 @@ OFFICIAL = Official(
 
 
 def load(subset: str, path: Path | None, folder: Path | None) -> Dataset:
-    """Return the official files; see `evsim.datasets.open_dataset`."""
+    """Return the official files; see `evsim.datasets.load`."""
     return load_official("fashion_mnist", OFFICIAL, folder)

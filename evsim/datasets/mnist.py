@@ -56,7 +56,7 @@ EMBEDDED = Path(__file__).parent / "files" / "mnist_6000.npz"
 
 
 def load(subset: str, path: Path | None, folder: Path | None) -> Dataset:
-    """Return the embedded subset or the official files; see `evsim.datasets.open_dataset`."""
+    """Return the embedded subset or the official files; see `evsim.datasets.load`."""
     if subset == "full":
         return load_official("mnist", OFFICIAL, folder)
     with np.load(EMBEDDED, allow_pickle=False) as arrays:

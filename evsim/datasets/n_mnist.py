@@ -53,7 +53,7 @@ OFFICIAL = Official(
 
 
 def load(subset: str, path: Path | None, folder: Path | None) -> Dataset:
-    """Return the recordings; see `evsim.datasets.open_dataset`.
+    """Return the recordings; see `evsim.datasets.load`.
 
     Raises
     ------

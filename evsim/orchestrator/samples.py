@@ -11,6 +11,7 @@ from evsim.build.plan import Plan
 from evsim.datasets import Change, SplitData, augmented, read_field, unchanged
 from evsim.errors import DataError
 from evsim.orchestrator.trial import SPLITS, Readout
+from evsim.replay import SPIKES
 from evsim.spec.schema import Network
 
 MOST_CLASSES = 1 << 16
@@ -40,22 +41,25 @@ class Samples:
         for split in SPLITS:
             if self.size(split):
                 self._check_spikes(split)
-                self.inputs(split, 0, epoch=0)
                 self._check_classes(split)
+                self.inputs(split, 0, epoch=0)
 
     def _check_sizes(self) -> None:
         """Refuse passes over nothing."""
         if self.data is None:
             return
+        source = self.network.source
         test, readout = self.network.protocol.test, self.network.readout
         for split in test.split if test is not None else ():
             if not self.size(split):
-                raise DataError(
-                    f"Data set '{self.data.dataset.name}' has no {split} samples, but "
-                    "`protocol.test.split` names them."
-                )
+                with source.placing("protocol", "test", "split"):
+                    raise DataError(
+                        f"Data set '{self.data.dataset.name}' has no {split} samples, but "
+                        "`protocol.test.split` names them."
+                    )
         if readout is not None and not Readout.of(readout).variable and not self.size("train"):
-            raise DataError("A vote needs training samples, and there are none.")
+            with source.placing("readout", "predict"):
+                raise DataError("A vote needs training samples, and there are none.")
 
     def _check_spikes(self, split: str) -> None:
         assert self.data is not None and self.network.data is not None
@@ -63,7 +67,8 @@ class Samples:
             population = self.plan.populations[name]
             assert population.replay is not None
             period = population.replay.period
-            self.data.check_spikes(split, field, population.size, self.plan.dt, period)
+            with self.network.source.placing("data", "fields", f"{name}.{SPIKES}"):
+                self.data.check_spikes(split, field, population.size, self.plan.dt, period)
 
     def _replayed(self) -> dict[str, str]:
         """Return the populations that replay samples' spikes, and the fields of these."""
@@ -76,32 +81,36 @@ class Samples:
 
     def _check_classes(self, split: str) -> None:
         assert self.data is not None and self.network.data is not None
-        uses = [
-            (field, f"sets '{target}'", self._size(*target.split(".")), "neurons")
-            for target, text in self.network.data.fields.items()
-            if target.partition(".")[0] not in self._replayed()
-            for field in read_field(text).classes
-        ]
-        readout = self.network.readout
+        source, readout = self.network.source, self.network.readout
+        for target, text in self.network.data.fields.items():
+            if target.partition(".")[0] not in self._replayed():
+                size = self._size(*target.split("."))
+                with source.placing("data", "fields", target):
+                    for field in read_field(text).classes:
+                        self._check_class(split, field, f"sets '{target}'", size, "neurons")
         if readout is not None:
             read = Readout.of(readout)
             room = (self.plan.populations[read.population].size, "neurons")
             room = room if read.variable else (MOST_CLASSES, "classes at most")
-            uses.append((readout.label, f"is read from '{read.population}'", *room))
-        for field, use, size, what in uses:
-            values = self.data.field(split, field)
-            if values.ndim != 1 or values.dtype.kind not in "biu":
-                raise DataError(
-                    f"Field '{field}' of data set '{self.data.dataset.name}' {use}, but holds no "
-                    "classes: it must have one whole number a sample."
-                )
-            if values.min() < 0 or values.max() >= size:
-                wrong = values.min() if values.min() < 0 else values.max()
-                hint = "give it one neuron a class" if what == "neurons" else "number classes"
-                raise DataError(
-                    f"Field '{field}' of data set '{self.data.dataset.name}' {use}, but has class "
-                    f"{wrong} and there are {size} {what}; {hint}, from 0."
-                )
+            with source.placing("readout", "label"):
+                use = f"is read from '{read.population}'"
+                self._check_class(split, readout.label, use, *room)
+
+    def _check_class(self, split: str, field: str, use: str, size: int, what: str) -> None:
+        assert self.data is not None
+        values = self.data.field(split, field)
+        if values.ndim != 1 or values.dtype.kind not in "biu":
+            raise DataError(
+                f"Field '{field}' of data set '{self.data.dataset.name}' {use}, but holds no "
+                "classes: it must have one whole number a sample."
+            )
+        if values.min() < 0 or values.max() >= size:
+            wrong = values.min() if values.min() < 0 else values.max()
+            hint = "give it one neuron a class" if what == "neurons" else "number classes"
+            raise DataError(
+                f"Field '{field}' of data set '{self.data.dataset.name}' {use}, but has class "
+                f"{wrong} and there are {size} {what}; {hint}, from 0."
+            )
 
     def classes(self) -> int:
         """Return how many classes the labels of the training samples have."""
@@ -135,15 +144,15 @@ class Samples:
         self, split: str, index: int, name: str, variable: str, change: Change
     ) -> NDArray[Any]:
         assert self.data is not None and self.network.data is not None
-        text, population = (
-            self.network.data.fields[f"{name}.{variable}"],
-            self.plan.populations[name],
-        )
-        if population.replay is None:
-            size = self._size(name, variable)
-            return self.data.values(split, index, text, size, self.plan.dtype, change)
-        period = population.replay.period
-        return self.data.spikes(split, index, text.strip(), population.size, self.plan.dt, period)
+        target = f"{name}.{variable}"
+        text, population = self.network.data.fields[target], self.plan.populations[name]
+        with self.network.source.placing("data", "fields", target):
+            if population.replay is None:
+                size = self._size(name, variable)
+                return self.data.values(split, index, text, size, self.plan.dtype, change)
+            return self.data.spikes(
+                split, index, text.strip(), population.size, self.plan.dt, population.replay.period
+            )
 
     def _size(self, population: str, variable: str) -> int:
         found = self.plan.populations[population]

@@ -8,14 +8,15 @@ aliases that multiply are refused, so that a file is plain data of bounded size.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
 
-from evsim.errors import Fault, Mark, SpecError, nearest
+from evsim.errors import Fault, InputError, Mark, SpecError, nearest
 
 Path = tuple[str | int, ...]
 """Keys and list positions that lead from the root of a file to a value."""
@@ -155,6 +156,16 @@ class Source:
         if mark.file != self.name or not 1 <= mark.line <= len(self._lines):
             return ""
         return self._lines[mark.line - 1]
+
+    @contextmanager
+    def placing(self, *path: str | int) -> Iterator[None]:
+        """Give faults that are raised inside, and have no place, that of the value at `path`."""
+        try:
+            yield
+        except InputError as error:
+            mark = self.mark(path)
+            placed = [fault.at(mark, self.excerpt(mark)) for fault in error.faults]
+            raise type(error)(placed) from error.__cause__
 
     def get(self, path: Path) -> Any:
         """Return the value at `path`, or None where there is none."""
