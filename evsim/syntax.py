@@ -114,6 +114,13 @@ def is_random(text: str) -> bool:
     return not RANDOM.isdisjoint(functions(text))
 
 
+def is_condition(text: str) -> bool:
+    """Return whether an expression is true or false."""
+    node = parse(text)
+    negated = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+    return negated or isinstance(node, ast.Compare | ast.BoolOp | ast.Constant)
+
+
 def check(text: str, functions: frozenset[str] = CODE_FUNCTIONS | RANDOM) -> None:
     """Refuse everything but numbers, names, operators and calls of `functions`.
 
@@ -253,6 +260,9 @@ def check_node(text: str, node: ast.expr, functions: frozenset[str]) -> None:
         case ast.Compare(ops=operators):
             if any(isinstance(o, ast.Is | ast.IsNot | ast.In | ast.NotIn) for o in operators):
                 refuse("`is` or `in`")
+            if len(operators) > 1:
+                hint = "compare two values at a time: 'a < b and b < c'"
+                refuse("a chain of comparisons", hint)
         case ast.BoolOp():
             return
         case _:

@@ -332,9 +332,12 @@ def to_float(number: int | float) -> np.float64:
     NotFiniteError : it is too large.
     """
     try:
-        return np.float64(number)
+        found = np.float64(number)
     except OverflowError:
-        raise NotFiniteError("a number is too large") from None
+        found = np.float64("inf")
+    if not np.isfinite(found):
+        raise NotFiniteError("a number is too large")
+    return found
 
 
 def _closest(name: str) -> str:

@@ -39,7 +39,9 @@ def analyze(
         try:
             found[name] = registry.load(TABLES, name).table(run)
             if not found[name].rows:
-                raise Unmeasured("The recording holds nothing that it could be made from.")
+                raise Unmeasured(
+                    f"The recording holds nothing that the table '{name}' could be made from."
+                )
         except (DataError, Unmeasured) as error:
             if wanted:
                 raise

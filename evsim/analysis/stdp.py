@@ -137,7 +137,8 @@ def window(pairings: Pairings, dt: float, nearest: bool = False, width: float = 
 def exponential(window: Window, after: bool) -> tuple[float, float]:
     """Return amplitude and time constant, s, of a*exp(-|lag|/tau) on one side of a window.
 
-    Fitted to the bins, each as heavy as it has pairs; NaN with fewer than three.
+    Fitted to the bins, each as heavy as it has pairs; NaN with fewer than three or where
+    none fits.
 
     Parameters
     ----------
@@ -153,12 +154,15 @@ def exponential(window: Window, after: bool) -> tuple[float, float]:
     if len(lag) < 3 or size == 0:
         return nothing
     # Of order 1, because the fit's tolerances do not suit changes of any size.
-    (height, tau), *_ = curve_fit(
-        lambda s, a, t: a * np.exp(-s / t),
-        lag,
-        change / size,
-        p0=(float(np.sign(change[lag.argmin()])) or 1.0, REACH / 5),
-        sigma=1 / np.sqrt(window.pairs[side]),
-        bounds=([-np.inf, REACH / 1000], [np.inf, REACH * 1000]),
-    )
+    try:
+        (height, tau), *_ = curve_fit(
+            lambda s, a, t: a * np.exp(-s / t),
+            lag,
+            change / size,
+            p0=(float(np.sign(change[lag.argmin()])) or 1.0, REACH / 5),
+            sigma=1 / np.sqrt(window.pairs[side]),
+            bounds=([-np.inf, REACH / 1000], [np.inf, REACH * 1000]),
+        )
+    except RuntimeError:  # No exponential fits.
+        return nothing
     return float(height) * size, float(tau)

@@ -7,6 +7,7 @@ from typing import Any
 from evsim.build import brian2_compat as compat
 from evsim.errors import BuildError, Fault, nearest
 from evsim.spec import schema
+from evsim.spec.faults import sentence
 from evsim.spec.parse import in_file_order
 
 Path = tuple[Any, ...]
@@ -23,7 +24,7 @@ class Faults:
         """Note a fault at `path`; `name` points at its first use inside a block of code."""
         source = self.network.source
         mark = source.find(path, name) if name else source.mark(path)
-        fault = Fault(message, mark, source.excerpt(mark), hint)
+        fault = Fault(sentence(message), mark, source.excerpt(mark), hint)
         # Populations of one neuron have its mistakes in common.
         if fault not in self.found:
             self.found.append(fault)

@@ -73,6 +73,8 @@ def build_projections(
             parameters[name] = draw(
                 text, geometry.weight_shape, names, wanted, network.seed, "weights", name
             )
+            if np.abs(parameters[name]).max(initial=0) > np.finfo(network.precision).max:
+                raise expressions.ExpressionError(f"'{text}' is too large for {network.precision}")
         except ValueError as error:
             path = ("projections", at, "weights" if declared.weights else "to")
             faults.add(path, str(error))
@@ -119,6 +121,8 @@ def _normalised(
     try:
         found = expressions.evaluate_quantity(text, {})
         expressions.require(found, dimensions, text)
+        if found.value <= 0:
+            raise expressions.ExpressionError(f"'{text}' is not greater than 0")
     except ValueError as error:
         faults.add(("projections", at, "normalise"), str(error))
         return projection, weights

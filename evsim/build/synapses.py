@@ -20,6 +20,7 @@ from evsim.expressions import ExpressionError
 from evsim.models.base import declarations
 from evsim.projections.base import Geometry
 from evsim.spec import schema
+from evsim.spec.types import MAX_WAITING
 
 SECOND = units.dimensions("second")
 RESERVED = frozenset({"i", "j", "N", "N_pre", "N_post", "t", "dt", "t_in_timesteps", "delay"})
@@ -190,7 +191,13 @@ def delay_steps(
     values = draw(text, shape, names, SECOND, network.seed, *stream)
     if values.size and values.min() < 0:
         raise ExpressionError(f"a delay of {values.min():g} s is negative")
-    return np.floor(values / network.dt + 0.5).astype(np.int64)
+    steps = np.floor(values / network.dt + 0.5)
+    size = int(max(np.prod(geometry.source_shape), np.prod(geometry.target_shape)))
+    if steps.size and steps.max() * size > MAX_WAITING:
+        raise ExpressionError(
+            f"a delay of {values.max():g} s is {steps.max():g} steps: too many spikes could wait"
+        )
+    return steps.astype(np.int64)
 
 
 def _varies(text: str) -> bool:

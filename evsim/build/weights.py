@@ -39,6 +39,10 @@ def draw(
         text, names, shape=shape, generator=generator(seed, *stream)
     )
     expressions.require(found, dimensions, text)
+    if np.ndim(found.value) > len(shape):
+        raise expressions.ExpressionError(f"'{text}' has many values where all have one in common")
+    if not np.isfinite(found.value).all():
+        raise expressions.ExpressionError(f"'{text}' is not finite")
     return np.array(np.broadcast_to(found.value, shape), dtype=np.float64)
 
 

@@ -13,7 +13,7 @@ from evsim.expressions import ExpressionError
 
 FLAGS = frozenset(
     {
-        "shared", "constant", "constant over dt", "unless refractory", "linked", "event-driven",
+        "shared", "constant", "constant over dt", "unless refractory", "event-driven",
         "clock-driven",
     }
 )  # fmt: skip

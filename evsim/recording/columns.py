@@ -128,8 +128,8 @@ def _states(number: int, entry: States) -> list[Column]:
     found = []
     for variable in entry.variables:
         dtype = np.dtype(variable.dtype)
-        rows = max(1, _BLOCK // (variable.width * dtype.itemsize))
-        chunk = (rows, min(variable.width, _BLOCK))
+        width = max(1, variable.width)
+        chunk = (max(1, _BLOCK // (width * dtype.itemsize)), min(width, _BLOCK))
         attributes = {"unit": variable.unit, "every": entry.every, "when": entry.when}
         path = states_path(number, entry, variable.name)
         found.append(Column(path, dtype, (variable.width,), chunk, attributes=attributes))

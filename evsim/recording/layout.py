@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from evsim.errors import Fault, InputError
+from evsim.errors import InputError
 
 if TYPE_CHECKING:
     from evsim.build.plan import Plan
-    from evsim.spec.schema import Names, Network, RecordStates, Trials
+    from evsim.spec.schema import Names, Network, Trials
 
 Encoding = Literal["plain", "compact"]
 
@@ -135,7 +135,7 @@ class Layout:
             populations=tuple(Population(p.name, p.shape) for p in plan.populations.values()),
             spikes=_chosen(record.spikes.populations, spiking) if record.spikes else (),
             encoding=record.spikes.encoding if record.spikes else "plain",
-            states=tuple(_states(entry, plan) for entry in record.states),
+            states=tuple(_states(network, plan, at) for at in range(len(record.states))),
             parameters=tuple(
                 Parameter(name, tuple(plan.parameters[name].shape))
                 for name in _chosen(record.weights.parameters, tuple(parameters))
@@ -189,14 +189,16 @@ def _chosen(names: Names, known: tuple[str, ...]) -> tuple[str, ...]:
     return known if names == "all" else tuple(names)
 
 
-def _states(entry: RecordStates, plan: Plan) -> States:
+def _states(network: Network, plan: Plan, at: int) -> States:
+    entry = network.record.states[at]
     neurons = _neurons(entry.neurons)
     if neurons and max(neurons) >= plan.size(entry.population):
         size = plan.size(entry.population)
         message = (
             f"'{entry.population}' has {size} to record, from 0, none of number {max(neurons)}."
         )
-        raise InputError(Fault(message))
+        with network.source.placing("record", "states", at, "neurons"):
+            raise InputError(message)
     width = plan.size(entry.population) if neurons is None else len(neurons)
 
     def recorded(name: str) -> Variable:

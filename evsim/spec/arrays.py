@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evsim import units
-from evsim.spec.faults import Faults
+from evsim.spec.faults import Faults, sentence
 from evsim.spec.neurons import built_in
 from evsim.spec.source import Path
 
@@ -18,8 +18,7 @@ def check_arrays(faults: Faults) -> None:
         try:
             units.parse(array.unit)
         except units.UnitError as error:
-            message = str(error)
-            faults.add((*path, "unit"), f"{message[0].upper()}{message[1:]}.")
+            faults.add((*path, "unit"), sentence(str(error)))
         meaning = built_in(name)
         if name in faults.network.protocol.constants:
             meaning = f"the protocol's constant '{name}'"

@@ -40,8 +40,7 @@ class Faults:
         word = re.match(r"\w+", text.split("\n")[line][column:])
         length = len(word[0]) if word else 1
         mark = self.network.source.mark_in(path, line, column, length)
-        message = error.message[0].upper() + error.message[1:]
-        self._add(mark, message + ("" if message.endswith(".") else "."), error.hint)
+        self._add(mark, sentence(error.message), error.hint)
 
     def _add(self, mark: Mark, message: str, hint: str) -> None:
         self.found.append(Fault(message, mark, self.network.source.excerpt(mark), hint))
@@ -104,6 +103,11 @@ class Scope:
         return neuron is None or neuron.threshold is not None
 
 
+def sentence(text: str) -> str:
+    """Return a message with a capital letter and a full stop."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")
+
+
 def variants(package: str) -> tuple[str, ...]:
     """Return the names of the variants in `package`; none where the package is absent."""
     try:
@@ -117,4 +121,4 @@ def check_quantity(faults: Faults, path: Path, text: str) -> None:
     try:
         units.parse(text)
     except ValueError as error:
-        faults.add(path, f"{str(error)[0].upper()}{str(error)[1:]}.")
+        faults.add(path, sentence(str(error)))

@@ -155,6 +155,7 @@ class _Code:
         self.special = {"not_refractory", "lastspike"} if self.neuron.refractory else set()
         self.functions = expressions.CODE_FUNCTIONS | frozenset(network.arrays)
         self.used: set[str] = set()
+        self.readable = True
 
     def check(self) -> None:
         self._shadowing()
@@ -279,8 +280,19 @@ class _Code:
                 message = f"Neuron '{self.entry}' does not use '{name}'."
                 candidates = {n for n in free if not built_in(n)}
                 self.faults.add(path, message, nearest(name, candidates), key=True)
+        own = self.faults.network.neurons.get(self.entry)
+        candidates = {n for n in free & set(self.neuron.parameters) if not built_in(n)}
+        # Where equations are the file's own, a name that is not defined tells of a misspelt one.
+        if own is None or own.model is None or not self.readable:
+            return
+        for name in own.parameters:
+            if name not in self.used:
+                path = ("neurons", self.entry, "parameters", name)
+                message = f"Neuron '{self.entry}' does not use '{name}'."
+                self.faults.add(path, message, nearest(name, candidates), key=True)
 
     def _at(self, path: Path, text: str, error: ExpressionError) -> None:
+        self.readable = False
         if path[-1] in ("model", "neuron"):
             message = f"In the library's model: {error.message}."
             self.faults.add(path, message, error.hint)

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from evsim.errors import Fault, InputError, Mark, SpecError, nearest
 from evsim.models import plasticity_model
 from evsim.spec.check import check
+from evsim.spec.faults import sentence
 from evsim.spec.schema import Network, Plasticity
 from evsim.spec.source import Path, Source
 from evsim.spec.types import Section
@@ -204,7 +205,7 @@ def _explain(
         return _unknown_key(source, path)
     if kind == "value_error":
         message = str(context["error"])
-        return message[0].upper() + message[1:] + ".", getattr(context["error"], "hint", "")
+        return sentence(message), getattr(context["error"], "hint", "")
     if kind == "literal_error":
         options = [option.strip("' ") for option in _options(context["expected"])]
         return f"'{_short(given)}' is not a choice for `{name}`.", nearest(str(given), options)
@@ -212,7 +213,8 @@ def _explain(
         hint = "names begin with a letter and hold letters, digits and '_'"
         return f"'{_short(given)}' is not a name.", hint
     if kind in _KINDS:
-        return f"`{name}` expects {_KINDS[kind]}, not {_short_or_nothing(given)}.", ""
+        hint = "write it in quotes" if kind == "string_type" and _is_plain(given) else ""
+        return f"`{name}` expects {_KINDS[kind]}, not {_short_or_nothing(given)}.", hint
     bounds = {
         "greater_than": ("gt", "greater than"),
         "greater_than_equal": ("ge", "at least"),
@@ -229,6 +231,10 @@ def _explain(
         number = context.get("min_length", context.get("max_length"))
         return f"`{name}` takes {bound} {number} entries, not {context['actual_length']}.", ""
     return f"`{name}`: {detail['msg'][0].lower()}{detail['msg'][1:]}.", ""
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, bool | int | float)
 
 
 def _unknown_key(source: Source, path: Path) -> tuple[str, str]:

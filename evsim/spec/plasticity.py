@@ -19,6 +19,12 @@ from evsim.spec.source import Path
 MOMENTS = ("at_end", "every_step")
 AT_SPIKES = ("on_pre", "on_post")
 SYNAPTIC_CLOCK = CLOCK | {"j"}
+TAKEN = {
+    "w": "'w', the weight",
+    "g": "'g', the direction in which weights move",
+    "target": "'target', what spikes arrive in",
+}
+"""Names that code of synapses has already."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +36,13 @@ class User:
     text : for messages.
     read : names that its code may read, besides those of the rule.
     written : names of `read` that code at spikes may write.
+    derived : names of `read` that follow from equations.
     """
 
     text: str
     read: frozenset[str]
     written: frozenset[str] = frozenset()
+    derived: frozenset[str] = frozenset()
 
 
 def check_plasticity(faults: Faults, scope: Scope) -> None:
@@ -58,6 +66,29 @@ def check_plasticity(faults: Faults, scope: Scope) -> None:
             _Code(faults, path, rule, declared, user).check()
         if not users:
             _Code(faults, path, rule, declared, None).check()
+        _check_use(faults, path, rule, declared)
+
+
+def _check_use(faults: Faults, path: Path, rule: Plasticity, declared: dict[str, Declared]) -> None:
+    """Refuse parameters of a library rule that nothing reads: they would be names misspelt."""
+    if rule.model is None:
+        return
+    used: set[str] = set()
+    texts = [code for moment in MOMENTS for code in getattr(rule, moment).values()]
+    texts += [getattr(rule, moment) or "" for moment in AT_SPIKES]
+    try:
+        for variable in declared.values():
+            used |= set(expressions.names(variable.expression)) if variable.expression else set()
+        for text in texts:
+            for line in expressions.assignments(text):
+                used |= set(expressions.names(line.expression))
+    except ExpressionError:
+        return
+    for name in rule.parameters:
+        place = (*path, "parameters", name)
+        if name not in used and faults.network.source.get(place) is not None:
+            message = f"Plasticity '{path[-1]}' does not use '{name}'."
+            faults.add(place, message, nearest(name, used & set(rule.parameters)), key=True)
 
 
 def _check_equations(faults: Faults, path: Path, rule: Plasticity) -> dict[str, Declared]:
@@ -69,6 +100,7 @@ def _check_equations(faults: Faults, path: Path, rule: Plasticity) -> dict[str, 
         meaning = built_in(name)
         if meaning is None and name in rule.parameters:
             meaning = f"a parameter of plasticity '{path[-1]}'"
+        meaning = meaning or TAKEN.get(name)
         if meaning:
             message = f"variable '{name}' would hide {meaning}"
             hint = "choose another name"
@@ -138,8 +170,9 @@ def _users(faults: Faults, scope: Scope, name: str, rule: Plasticity) -> Iterato
                 ends = (("pre", scope.variables[source]), ("post", scope.variables[target]))
                 read = {f"{v}_{side}" for side, own in ends for v in own} | {"w"}
                 written = {f"{v}_{side}" for side, own in ends for v in _writable(own)}
+                derived = {f"{v}_{side}" for side, own in ends for v in _derived(own)}
                 user = f"projection '{projection.name}'"
-                yield User(user, frozenset(read), frozenset(written))
+                yield User(user, frozenset(read), frozenset(written), frozenset(derived))
     for population, declared in network.populations.items():
         for variable in (v for v, learn in declared.learn.items() if learn == name):
             if rule.on_pre or rule.on_post or rule.equations:
@@ -147,7 +180,12 @@ def _users(faults: Faults, scope: Scope, name: str, rule: Plasticity) -> Iterato
                 faults.add(("populations", population, "learn", variable), message)
             elif population in scope.variables:
                 user = f"'{population}.{variable}'"
-                yield User(user, frozenset(scope.variables[population]))
+                own = scope.variables[population]
+                yield User(user, frozenset(own), derived=frozenset(_derived(own)))
+
+
+def _derived(variables: dict[str, Declared]) -> list[str]:
+    return [name for name, declared in variables.items() if declared.kind == "subexpression"]
 
 
 def _writable(variables: dict[str, Declared]) -> list[str]:
@@ -224,8 +262,14 @@ class _Code:
                 for name, at in expressions.names(line.expression).items():
                     known = {*writable, *local, *self.declared}
                     self._require(name, at + line.expression_column, line.line, known)
+                    if place[0] in MOMENTS and self.user and name in self.user.derived:
+                        message = f"'{name}' follows from its equation: this code cannot read it"
+                        hint = "read what it follows from"
+                        raise ExpressionError(message, at + line.expression_column, line.line, hint)
                 if line.target not in writable:
                     self._refuse(line.target, line.column, line.line, writable)
+                    if line.operator != "=":
+                        self._require(line.target, line.column, line.line, local)
                     local.add(line.target)
         except ExpressionError as error:
             self._note(place, code, error)

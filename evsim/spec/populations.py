@@ -89,6 +89,8 @@ def check_drawn(
         if unit is not None:
             wanted = units.NONE if unit in ("boolean", "integer") else units.dimensions(unit)
             expressions.require(found, wanted, text)
+            if unit == "integer" and np.any(found.value != np.rint(found.value)):
+                raise ExpressionError(f"'{text}' is no whole number", hint="int() makes one")
     except ValueUndefinedError:
         return
     except ExpressionError as error:

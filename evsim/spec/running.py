@@ -11,6 +11,7 @@ import numpy as np
 from evsim import expressions, units
 from evsim.errors import nearest
 from evsim.expressions import ExpressionError
+from evsim.models.base import TYPES
 from evsim.spec.faults import Faults, Scope
 from evsim.spec.neurons import built_in
 from evsim.spec.schema import Phase, Split
@@ -246,6 +247,10 @@ def _check_settle(faults: Faults, scope: Scope) -> None:
         return
     path: Path = ("protocol", "settle")
     _check_any_variable(faults, scope, (*path, "variables"), settle.variables)
+    for at, name in enumerate(settle.variables):
+        if any(scope.variables[owner][name].unit_text in TYPES for owner in scope.having(name)):
+            message = f"'{name}' does not move by degrees: it cannot tell whether trials settle."
+            faults.add((*path, "variables", at), message, "name one that is declared as a number")
     if settle.after not in phases:
         faults.unknown((*path, "after"), "phase", settle.after, phases)
     for index, name in enumerate(settle.early):

@@ -12,6 +12,7 @@ from evsim.expressions import ExpressionError, ValueUndefinedError
 from evsim.spec.faults import Faults, Scope
 from evsim.spec.plasticity import assigned
 from evsim.spec.source import Path
+from evsim.syntax import is_condition
 
 SPIKES = re.compile(r"\bspikes\(\s*(\w+)\s*\)")
 
@@ -119,6 +120,9 @@ def _check_until(faults: Faults, scope: Scope, path: Path, text: str) -> None:
             expressions.evaluate(plain, known)
         if not known:
             raise ExpressionError("the condition does not depend on what happens", 0, hint=hint)
+        if not is_condition(plain):
+            message = f"'{text}' is no condition"
+            raise ExpressionError(message, hint=f"compare it, for example '{text} > 0'")
     except ExpressionError as error:
         faults.inside(path, text, error)
 

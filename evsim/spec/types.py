@@ -11,6 +11,8 @@ from evsim import units
 MAX_NEURONS = 100_000_000
 MAX_WEIGHTS = 1_000_000_000
 MAX_STEPS = 100_000_000
+MAX_WAITING = 1_000_000_000
+"""Spikes on their way to one projection's synapses: steps of the longest delay times neurons."""
 
 
 def _as_text(value: Any) -> Any:

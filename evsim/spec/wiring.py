@@ -8,6 +8,7 @@ from typing import Any
 
 from evsim import registry
 from evsim.errors import nearest
+from evsim.models.base import TYPES
 from evsim.projections.base import Geometry, GeometryError, Pairs
 from evsim.spec.faults import PROJECTIONS, Faults, Scope, variants
 from evsim.spec.plasticity import assigned
@@ -60,6 +61,8 @@ def _source(faults: Faults, scope: Scope, path: Path, projection: Projection) ->
     place = (*path, "from")
     if projection.sends == "value":
         found = scope.reference(faults, place, projection.from_, " to send")
+        if found is not None:
+            _sent(faults, scope, place, *found)
         return found[0] if found else None
     name, dot, variable = projection.from_.partition(".")
     if name not in faults.network.populations:
@@ -73,6 +76,16 @@ def _source(faults: Faults, scope: Scope, path: Path, projection: Projection) ->
         hint = f"write '{name}' for its spikes, or add `sends: value` for '{variable}'"
         faults.add(place, "Spikes come from a population, not from a variable.", hint)
     return name
+
+
+def _sent(faults: Faults, scope: Scope, place: Path, population: str, name: str) -> None:
+    """Refuse to send what is not stored."""
+    declared = scope.variables.get(population, {}).get(name)
+    if declared is not None and declared.kind == "subexpression":
+        message = (
+            f"'{population}.{name}' follows from its equation: only stored variables are sent."
+        )
+        faults.add(place, message, f"send a variable that `run: {{end: ...}}` sets to '{name}'")
 
 
 def _target(faults: Faults, scope: Scope, path: Path, projection: Projection) -> str | None:
@@ -102,6 +115,9 @@ def _receives(
         why = "is constant: nothing can arrive there."
     elif "shared" in declared.flags:
         why = "is shared, but each neuron receives its own sum."
+    elif declared.unit_text in TYPES:
+        kind = {"integer": "whole numbers", "boolean": "true or false"}[declared.unit_text]
+        why = f"holds {kind}: weighted sums cannot arrive there."
     elif projection.sends == "value" and declared.kind != "parameter":
         why = "has its own equation: a sum cannot be assigned."
     else:
@@ -123,6 +139,7 @@ def _symmetric(
             message = f"Population '{target}' has no variable '{sent}' to send back."
             faults.add(place, message, nearest(sent, scope.variables[target]))
             return
+        _sent(faults, scope, place, target, sent)
     elif not scope.spiking(target):
         message = f"Population '{target}' sends no spikes: nothing can feed back from it."
         faults.add(place, message, "give its neuron a `threshold`")

@@ -83,6 +83,10 @@ def test_the_base_is_good():
         ({"event": "v > 3"}, 14, "event", "different units"),
         ({"code": "x = v"}, 15, "code", "does not have the expected unit"),
         ({"weights": "0.5*mV"}, 21, "weights", "'0.5*mV' is in volt, expected a number"),
+        ({"weights": "0.5, normalise: 0"}, 21, "weights", "'0' is not greater than 0."),
+        ({"weights": "0.5, delay: 1e9*second"}, 21, "weights", "too many spikes could wait."),
+        ({"weights": "1e400"}, 21, "weights", "not finite."),
+        ({"weights": "1e39"}, 21, "weights", "is too large for float32."),
         ({"learn": "g += x_pre*beta"}, 23, "learn", "inconsistent units"),
         ({"learn": "g += rand()"}, 23, "learn", "Random 'rand'"),
     ],
@@ -96,6 +100,15 @@ def test_a_mistake_is_reported_once_at_its_place(changes, line, excerpt, message
     assert fault.excerpt == TEXT.format(**{**GOOD, **changes}).split("\n")[line - 1]
     assert message in fault.message
     assert "Error" not in fault.message and "\n" not in fault.message
+
+
+def test_a_start_value_that_all_share_cannot_differ():
+    text = TEXT.format(**GOOD).replace("x : 1", "x : 1 (shared)")
+    text = text.replace("[3], neuron: cell", "[3], neuron: cell, init: {x: i}").replace(
+        "  - {name: p, from: a, to: b.x", "  - {name: p, from: a, to: b.v"
+    )
+    with pytest.raises(BuildError, match="'i' has many values where all have one in common"):
+        build(parse_text(text.replace("weights: 0.5", "weights: 0.5*mV"), "net.yaml"))
 
 
 def test_all_mistakes_are_reported_together():

@@ -8,6 +8,7 @@ from evsim.engines.base import Delivery
 from evsim.engines.fused.kernel import Send
 from evsim.engines.fused.layout import Layout, sender_key
 from evsim.engines.fused.projections import list_values
+from evsim.engines.fused.reader import Reader
 from evsim.engines.fused.source import Lines
 from evsim.engines.fused.synapses import SynapseScope, lower_every, lower_pathway
 from evsim.engines.fused.weights import Weights
@@ -26,8 +27,12 @@ def lower_values(
         if p.feedback_variable:
             senders[p.target, p.source_variable] = True
             targets[p.source, p.feedback_variable] = True
+    reader = Reader(plan, layout, weights.parameters, {}, None)
     for population, variable in senders:
-        slot = layout.slots[population, variable]
+        slot = layout.sent[population, variable]
+        if slot != layout.slots.get((population, variable)):
+            value = reader.element(population, variable, "i").to("f")
+            out.add(f"for i in range({slot.size}):", f"    f[{slot.offset} + i] = {value}")
         grid = layout.grids[population]
         list_values(out, grid, layout.events[population, variable], slot.offset)
     for key in targets:
@@ -57,14 +62,14 @@ def _lower_send(
     target: int,
     delay: int = 0,
 ) -> None:
-    """Write one direction of a projection: `sender` is (population, variable, "" for spikes)."""
+    """Write one direction of a projection: `sender` is a key of `Layout.events`."""
     kernel, table = weights.kernels[p.name], weights.tables[p.name][backward]
     assert table is not None
     send = Send(
         events=layout.events[sender],
         target=target,
         table=table,
-        values=layout.slots[sender].offset if sender[1] else None,
+        values=layout.sent[sender].offset if sender in layout.sent else None,
         itemsize=kernel.itemsize,
         links=weights.links[p.name][backward],
         delay=delay,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evsim.build.plan import Plan
-from evsim.engines.base import Program
+from evsim.engines.base import NotFinite, Program
 from evsim.engines.fused import gradients
 from evsim.engines.fused.loaded import Loaded
 from evsim.engines.fused.program import Compiled, Math, compile_plan
@@ -78,7 +79,8 @@ class FusedProgram(Program):
         simulation.begin({})
         for phase in self.plan.phases.values():
             simulation.enter(phase.name)
-            simulation.advance(0, record=True)
+            with suppress(NotFinite):  # The run will tell.
+                simulation.advance(0, record=True)
             for every_step in (False, True):
                 simulation.learn(phase.name, every_step)
             simulation.leave()

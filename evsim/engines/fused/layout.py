@@ -127,6 +127,8 @@ class Layout:
         `event_key` -> events that a neuron defines.
     guarded : (population, variable) -> slot for a copy of a variable that projections may only
         add to where its guard holds.
+    sent : (population, variable) -> slot of the values that projections send; a copy of its own
+        where the variable is no float of each neuron in `slots`.
     event_count, start_count : elements of the event lists and of their starts.
     arrays : name -> offset in the buffer of arrays over time.
     noise : (block, random variable) -> offset in the buffer of numbers that are drawn for all
@@ -142,6 +144,7 @@ class Layout:
     grids: Mapping[str, Grid]
     events: Mapping[tuple[str, str], Events]
     guarded: Mapping[tuple[str, str], Slot]
+    sent: Mapping[tuple[str, str], Slot]
     event_count: int
     start_count: int
     arrays: Mapping[str, int] = field(default_factory=dict)
@@ -192,6 +195,14 @@ def make_layout(plan: Plan) -> Layout:
         if plan.populations[name].variables[key].guard is not None:
             guarded[name, key] = Slot("f", sizes["f"], grids[name].size)
             sizes["f"] += _aligned(grids[name].size)
+    sent = {}
+    for sender in _value_senders(plan):
+        own, size = slots.get(sender), grids[sender[0]].size
+        if own is not None and own.buffer == "f" and own.size == size:
+            sent[sender] = own
+        else:
+            sent[sender] = Slot("f", sizes["f"], size)
+            sizes["f"] += _aligned(size)
     pools = {}
     for projection in plan.projections.values():
         if (windows := projection.geometry.windows) is not None:
@@ -217,6 +228,7 @@ def make_layout(plan: Plan) -> Layout:
         grids=grids,
         events=events,
         guarded=guarded,
+        sent=sent,
         event_count=event_count,
         start_count=start_count,
         arrays=arrays,
@@ -285,13 +297,18 @@ def _depth(plan: Plan, sender: tuple[str, str]) -> int:
 def _senders(plan: Plan) -> list[tuple[str, str]]:
     spiking = [(name, "") for name, p in plan.populations.items() if p.spikes]
     spiking += [event_key(b.owner, b.event) for b in plan.blocks if b.template == "threshold"]
+    return list(dict.fromkeys([*spiking, *_value_senders(plan)]))
+
+
+def _value_senders(plan: Plan) -> list[tuple[str, str]]:
+    """Return the variables whose values projections send."""
     values = []
     for p in plan.projections.values():
         if p.sends == "value":
             values.append((p.source, p.source_variable))
             if p.feedback_variable:
                 values.append((p.target, p.source_variable))
-    return list(dict.fromkeys([*spiking, *values]))
+    return list(dict.fromkeys(values))
 
 
 def _receivers(plan: Plan) -> list[tuple[str, str]]:

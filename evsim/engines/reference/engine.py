@@ -160,7 +160,7 @@ class ReferenceSimulation(Simulation):
             name, variable = direction.sender
             if (direction.values, direction.static) == (values, static):
                 cells = self.cells[name]
-                sent = np.flatnonzero(cells.read(variable)) if variable else cells.spiking()
+                sent = np.flatnonzero(cells.each(variable)) if variable else cells.spiking()
                 self.operations[at] += reach[sent].sum()
 
     def _load(self) -> None:

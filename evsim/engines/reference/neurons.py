@@ -43,6 +43,10 @@ class Cells:
         values = np.array(self.group.variables[variable].get_value())
         return values[0] if self.population.variables[variable].shared else values
 
+    def each(self, variable: str) -> NDArray[Any]:
+        """Return a variable's value for each neuron, (neuron,), shared ones too."""
+        return np.broadcast_to(self.read(variable), self.population.size)
+
     def write(self, variable: str, values: Any) -> None:
         """Set a variable for all neurons."""
         self.group.variables[variable].set_value(values)

@@ -183,12 +183,12 @@ class Wiring:
 
         Sums run in the order of synapses, as in Brian2's `(summed)` variables.
         """
-        values = self.source.read(self.projection.source_variable)[self.pre] * self.weights
+        values = self.source.each(self.projection.source_variable)[self.pre] * self.weights
         return np.bincount(self.post, values, self.target.population.size).astype(np.float64)
 
     def sums_back(self) -> NDArray[np.float64]:
         """Return the weighted sum of targets' values for every source neuron."""
-        values = self.target.read(self.projection.source_variable)[self.post] * self.weights
+        values = self.target.each(self.projection.source_variable)[self.post] * self.weights
         return np.bincount(self.pre, values, self.source.population.size).astype(np.float64)
 
 
@@ -251,13 +251,13 @@ class MaxWiring(Wiring):
             self.plain.variables[f"weight_of_{self.projection.name}"].set_value(weights)
 
     def sums(self) -> NDArray[np.float64]:
-        values = self.source.read(self.projection.source_variable)[self.pre] * self.weights
+        values = self.source.each(self.projection.source_variable)[self.pre] * self.weights
         size = self.target.population.size * self._window
         sums = np.bincount(self.post * self._window + self._place, values, size)
         return self._largest(sums.astype(np.float64))
 
     def sums_back(self) -> NDArray[np.float64]:
-        values = self.target.read(self.projection.source_variable)[self.post]
+        values = self.target.each(self.projection.source_variable)[self.post]
         values = np.where(self._won(), values * self.weights, 0.0)
         return np.bincount(self.pre, values, self.source.population.size).astype(np.float64)
 
