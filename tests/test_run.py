@@ -169,3 +169,20 @@ def test_trials_without_data_are_announced() -> None:
         text = CURRENT.replace("trials: 1", f"trials: {trials}")
         sizes.append(evsim.check(parse_text(text)).recording)
     assert sizes[1] == 100 * sizes[0] > 0
+
+
+def test_synapses_of_which_there_are_none_are_recorded(tmp_path: Path) -> None:
+    text = """\
+name: none
+dt: 1*ms
+neurons: {cell: {equations: "x : 1", run: {end: x = x + 0.3}, threshold: x > 1, reset: x = 0}}
+populations: {cells: {shape: [3], neuron: cell}}
+projections: [{name: p, from: cells, to: cells.x, kind: sparse, pairs: [], learn: rule}]
+plasticity: {rule: {equations: "a : 1", on_pre: a += w}}
+protocol: {trials: 2, phases: {run: {steps: 6}}}
+record: {states: [{population: p, variables: [a]}]}
+"""
+    result = evsim.run(parse_text(text), out=tmp_path)
+    with evsim.open(result.folder) as run:
+        steps, values = run.states("p", "a", 1)
+    assert len(steps) == 6 and values.shape == (6, 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 from evsim import registry
 from evsim.analysis.network import Unmeasured
 from evsim.analysis.tables.base import Table
-from evsim.errors import DataError, InputError, RunError
+from evsim.errors import DataError, Fault, InputError, RunError
 from evsim.recording.reader import Run
 
 TABLES = "evsim.analysis.tables"
@@ -39,12 +39,11 @@ def analyze(
         try:
             found[name] = registry.load(TABLES, name).table(run)
             if not found[name].rows:
-                raise Unmeasured(
-                    f"The recording holds nothing that the table '{name}' could be made from."
-                )
+                raise Unmeasured("The recording holds nothing that it could be made from.")
         except (DataError, Unmeasured) as error:
             if wanted:
-                raise
+                message = f"The table '{name}' cannot be made."
+                raise type(error)(Fault(message, hint=str(error))) from None
             found.pop(name, None)
             left_out(name, error)
     return found

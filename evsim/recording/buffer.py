@@ -26,7 +26,7 @@ class Buffer:
 
     def __init__(self, dataset: h5py.Dataset, column: Column, written: int):
         row = math.prod(column.tail) * column.dtype.itemsize
-        self.capacity = max(1, LIMIT // row)
+        self.capacity = max(1, LIMIT // max(1, row))
         self.written = written
         self._dataset = dataset
         self._rows = np.empty((self.capacity, *column.tail), column.dtype)

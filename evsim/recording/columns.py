@@ -50,7 +50,8 @@ class Column:
         dataset = file.create_dataset(
             self.path,
             shape=(0, *self.tail),
-            maxshape=(None, *self.tail),
+            # Blocks of an axis without elements need room that it could grow into.
+            maxshape=(None, *(length or None for length in self.tail)),
             dtype=self.dtype,
             chunks=self.chunk,
             fletcher32=self.checksum,

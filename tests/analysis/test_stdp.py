@@ -173,6 +173,13 @@ def test_sampled_weights_give_the_rule(tmp_path: Path, when: str) -> None:
     assert 0.8 < (off < 2 * window.error).mean() <= 1
 
 
+def test_changes_to_which_no_exponential_fits_have_none() -> None:
+    lag = np.array([0.00978528, 0.0102767, 0.0132904, 0.04739089])
+    change = np.array([1.61877622, -1.20555814e-3, -6.26955471e-1, -1.32066321e-3])
+    window = Window(lag, change, np.ones(4), np.array([786, 3, 473, 541]), 1.0, False)
+    assert np.isnan(exponential(window, after=True)).all()
+
+
 def test_pairs_of_all_phases_and_trials_of_an_epoch_count(tmp_path: Path) -> None:
     """72 changes tell 41 bins apart."""
     folder = write(tmp_path, LAYOUT)
