@@ -144,7 +144,7 @@ def _faults(source: Source, error: ValidationError) -> list[Fault]:
     faults = [
         _fault(source, detail)
         for detail in details
-        if _existing(source, detail["loc"]) not in cut and not _follows(detail, details)
+        if _existing(source, detail["loc"]) not in cut and not _follows(source, detail, details)
     ]
     for path in cut:
         mark = source.mark(path, key=True)
@@ -154,8 +154,12 @@ def _faults(source: Source, error: ValidationError) -> list[Fault]:
     return faults
 
 
-def _follows(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
-    """Return whether a list only counts as too short because of faults of its items."""
+def _follows(source: Source, detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
+    """Return whether something only counts as no list, or a short one, because of another fault."""
+    if detail["type"] == "tuple_type":
+        path = _existing(source, detail["loc"])
+        numbers = (other["loc"] for other in details if other["type"] == "finite_number")
+        return any(_existing(source, location) == path for location in numbers)
     inner = (other["loc"][:-1] == detail["loc"] for other in details)
     return detail["type"] == "too_short" and any(inner)
 
