@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from evsim import models, registry, units
@@ -116,9 +117,16 @@ def variants(package: str) -> tuple[str, ...]:
         return ()
 
 
-def check_quantity(faults: Faults, path: Path, text: str) -> None:
-    """Note a fault unless `text` is a number with an optional unit."""
+def check_quantity(faults: Faults, path: Path, text: str, replaced: str | None = None) -> None:
+    """Note a fault unless `text` is a number with an optional unit, that of what it replaces."""
     try:
-        units.parse(text)
+        found = units.parse(text)
     except ValueError as error:
         faults.add(path, sentence(str(error)))
+        return
+    with suppress(ValueError):  # Noted where it stands.
+        wanted = units.parse(replaced) if replaced is not None else found
+        if found.dimensions != wanted.dimensions:
+            what, instead = units.describe(found.dimensions), units.describe(wanted.dimensions)
+            message = f"'{text}' is in {what}, but '{replaced}', which it replaces, in {instead}."
+            faults.add(path, message)

@@ -49,8 +49,11 @@ def check_neurons(faults: Faults, scope: Scope) -> None:
         _check_events(faults, path, entry)
         if entry.method is not None and entry.method not in METHODS:
             faults.unknown((*path, "method"), "integration method", entry.method, METHODS)
+        model = entry.model if not entry.equations else None
+        base = models.neuron_model(model).parameters if model is not None else {}
         for parameter, text in entry.parameters.items():
-            check_quantity(faults, (*path, "parameters", parameter), text)
+            place = (*path, "parameters", parameter)
+            check_quantity(faults, place, text, base.get(parameter))
         if name not in readable:
             _check_text(faults, path, entry)
         if entry.reset and not _either(faults, name, "threshold"):

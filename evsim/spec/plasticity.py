@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from evsim import expressions, models, units
@@ -109,13 +109,14 @@ def _check_equations(faults: Faults, path: Path, rule: Plasticity) -> dict[str, 
         faults.inside(place, rule.equations, error)
     if rule.method is not None and rule.method not in METHODS:
         faults.unknown((*path, "method"), "integration method", rule.method, METHODS)
+    replaced = _replaced(faults, path, rule)
     for name, text in rule.parameters.items():
         if faults.network.source.get((*path, "parameters", name)) is None:
             continue
         if meaning := built_in(name):
             message = f"Parameter '{name}' would hide {meaning}."
             faults.add((*path, "parameters", name), message, "choose another name", key=True)
-        check_quantity(faults, (*path, "parameters", name), text)
+        check_quantity(faults, (*path, "parameters", name), text, replaced.get(name))
     for name, text in rule.init.items():
         place = (*path, "init", name)
         if name not in declared:
@@ -124,6 +125,14 @@ def _check_equations(faults: Faults, path: Path, rule: Plasticity) -> dict[str, 
         elif faults.network.source.get(place) is not None:
             check_drawn(faults, place, text, declared[name].unit_text, ("N",))
     return declared
+
+
+def _replaced(faults: Faults, path: Path, rule: Plasticity) -> Mapping[str, str]:
+    """Return the library's parameters, where a rule has the library's code unchanged."""
+    code = ("equations", *MOMENTS, *AT_SPIKES)
+    if rule.model is None or any(faults.network.source.get((*path, field)) for field in code):
+        return {}
+    return models.plasticity_model(rule.model).parameters
 
 
 def _check_update(faults: Faults, path: Path, rule: Plasticity) -> None:

@@ -37,8 +37,10 @@ def check_populations(faults: Faults, scope: Scope) -> None:
             _check_values(faults, path, population)
         elif population.neuron not in known:
             faults.unknown((*path, "neuron"), "neuron", str(population.neuron), known)
+        neuron = scope.neurons.get(name)
         for key, text in population.set.items():
-            check_quantity(faults, (*path, "set", key), text)
+            replaced = neuron.parameters.get(key) if neuron is not None else None
+            check_quantity(faults, (*path, "set", key), text, replaced)
         if name in scope.variables and population.spikes is None:
             _check_variables(faults, path, population, scope.variables[name])
     if total > MAX_NEURONS:
