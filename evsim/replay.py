@@ -53,6 +53,8 @@ def check_spikes(times: ArrayLike, neurons: ArrayLike, size: int, dt: float, per
     if wrong.any():
         at = int(np.argmax(wrong))
         message = f"there is no neuron {neurons[at]:g}, but {size} from 0"
+        if neurons[at] < 0 or neurons[at] != np.floor(neurons[at]):
+            message = f"there is no neuron {neurons[at]:g}: numbers are whole, from 0"
         raise ReplayError(message, at, neuron=True)
 
 

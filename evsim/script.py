@@ -24,7 +24,7 @@ import brian2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evsim import engines
+from evsim import engines, units
 from evsim.build import brian2_compat as compat
 from evsim.build.objects import sort_objects
 from evsim.build.plan import Plan
@@ -87,7 +87,7 @@ def compile(
         frame = inspect.currentframe()
         caller = frame.f_back if frame is not None else None
         namespace = {**caller.f_globals, **caller.f_locals} if caller is not None else {}
-    _check(trials, precision, math, name)
+    _check(trials, seed, precision, math, name)
     items = _items(objects)
     given = dict(parameters or {})
     varied = [_key(text, items) for text in given]
@@ -111,11 +111,13 @@ def compile(
     return Script(plan, trials, values, _record(plan, sort_objects(items).monitors), math)
 
 
-def _check(trials: int, precision: str, math: str, name: str) -> None:
+def _check(trials: int, seed: int, precision: str, math: str, name: str) -> None:
     """Refuse options that mean nothing, and Brian2's standalone mode."""
     faults = []
-    if trials < 1:
-        faults.append(Fault(f"There must be at least one trial, not {trials}."))
+    if not isinstance(trials, int | np.integer) or trials < 1:
+        faults.append(Fault(f"`trials` must be a whole number greater than 0, not {trials!r}."))
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
+        faults.append(Fault(f"`seed` must be a whole number from 0 to 2**64 - 1, not {seed!r}."))
     choices = (("precision", precision, ("float32", "float64")), ("math", math, ("own", "libm")))
     for option, value, known in choices:
         if value not in known:
@@ -178,9 +180,12 @@ def _values(plan: Plan, key: Key, text: str, given: ArrayLike, trials: int) -> N
         raise BuildError([Fault(f"'{key[0]}' has no variable '{key[1]}'.", hint=hint)])
     dims = getattr(given, "dim", None)
     if dims is not None and compat.unit_text(compat.dimensions_of(given)) != known[key[1]].unit:
-        message = f"'{text}' is in {known[key[1]].unit}, not in {dims}."
-        raise BuildError([Fault(message)])
+        given_in = units.describe(compat.dimensions_of(given))
+        own = units.describe(units.parse(known[key[1]].unit).dimensions)
+        raise BuildError([Fault(f"'{text}' is in {own}, not in {given_in}.")])
     values = np.asarray(given)
+    if values.dtype.kind not in "biuf":
+        raise BuildError([Fault(f"'{text}' needs numbers, not {values.dtype}.")])
     size = 1 if known[key[1]].shared else plan.size(key[0])
     if values.shape == (trials,):
         values = np.repeat(values[:, None], size, 1)

@@ -300,6 +300,13 @@ def test_what_cannot_be_run_is_named_before_anything_runs():
     for wrong in (5, "cells", [group, 3]):
         with pytest.raises(EvsimError, match="is no object of Brian2"):
             evsim.compile(wrong)
+    linked = b2.NeuronGroup(2, "v : 1\nu : 1 (linked)", name="linked_cells")
+    linked.u = b2.linked_var(group, "v", index=[0, 1])
+    assert "'u' is linked to 'refused_cells'" in refused(group, linked)
+    assert "`trials` must be" in refused(group, trials=1.5)
+    assert "`seed` must be" in refused(group, seed=-1)
+    unit = refused(group, parameters={"refused_cells.drive": np.zeros(1) * mV})
+    assert "not in volt" in unit
     assert "no precision 'float16'" in refused(group, precision="float16")
     assert "'../x' cannot name a folder" in refused(group, name="../x")
     for duration in (10, 3 * mV, 0 * ms):

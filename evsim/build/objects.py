@@ -95,7 +95,7 @@ def _refusal(item: Any) -> str | None:
     if isinstance(item, brian2.NeuronGroup):
         for name, variable in item.variables.items():
             owner = getattr(variable, "owner", None)
-            if owner is None or owner.name == item.name or hasattr(owner, "dt_"):
+            if owner is None or owner.name == item.name or isinstance(owner, brian2.Clock):
                 continue
             if type(variable).__name__ == "ArrayVariable":
                 return f"its variable '{name}' is linked to '{owner.name}'"

@@ -57,7 +57,8 @@ class Storage:
                 below = np.floor(places)
                 draw = generator(self.seed, "rounding", self.name, update).random(places.shape)
                 places = below + (draw < places - below)
-            written = np.rint(places) * self.step
+            # In double precision, whatever the values': the same number each time.
+            written = np.rint(places).astype(np.float64) * self.step
         if self.noise:
             draw = generator(self.seed, "writing", self.name, update).standard_normal(values.shape)
             written = np.clip(written + self.noise * draw, -self.largest, self.largest)

@@ -74,6 +74,11 @@ def brian2_script(network: schema.Network, plan: Plan, inputs: Inputs) -> Script
     early = [name for name, phase in plan.phases.items() if phase.window]
     if early:
         page.notes.append(f"Phases that may end early run whole: {', '.join(early)}.")
+    unlike = [name for name, stored in plan.storage.items() if stored.mismatch]
+    if unlike:
+        page.notes.append(f"Devices do not differ: `weights.mismatch` of {', '.join(unlike)}.")
+    if network.data is not None and network.data.augment:
+        page.notes.append("The sample is as the data set has it, without `data.augment`.")
     page.number(plan.dt, units.dimensions("second"))
     if plan.streams:
         page.use("seed")
@@ -131,7 +136,8 @@ def _docstring(plan: Plan, page: Page) -> list[str]:
     rounded = (
         "Numbers have the precision of Brian2, float64." if plan.precision != "float64" else ""
     )
-    further = [sentence for sentence in (learns, rounded, *page.notes) if sentence]
+    drawn = "Random numbers are Brian2's: spikes follow the same laws." if plan.streams else ""
+    further = [sentence for sentence in (learns, rounded, drawn, *page.notes) if sentence]
     if not further:
         return [f'"""{text}"""']
     return [f'"""{text}', "", *textwrap.wrap(" ".join(further), WIDTH), '"""']

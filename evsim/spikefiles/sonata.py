@@ -24,6 +24,7 @@ from evsim.spikefiles.base import (
 )
 
 MAGIC = 0x0A7A
+SPIKES = "spikes.h5"
 NAMES = ("timestamps", "node_ids")
 UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6}
 """Unit -> how many of it are a second."""
@@ -33,6 +34,7 @@ def recognises(path: Path) -> bool:
     """Return whether a file looks like one of this format."""
     import h5py
 
+    path = _file(path)
     if not path.is_file() or not h5py.is_hdf5(path):
         return False
     with h5py.File(path, "r") as file:
@@ -40,7 +42,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path, only: str | None) -> SpikeFile:
-    """Return what a file holds.
+    """Return what a file, or a folder that evsim exported, holds.
 
     Raises
     ------
@@ -48,6 +50,7 @@ def read(path: Path, only: str | None) -> SpikeFile:
     """
     import h5py
 
+    path = _file(path)
     with h5py.File(path, "r") as file:
         known = _populations(file)
         if not known:
@@ -64,6 +67,11 @@ def read(path: Path, only: str | None) -> SpikeFile:
         trials = checked(_table(own["trials"]), path) if about else None
         phases = _table(own["phases"]) if about else None
     return SpikeFile(path, found, True, trials, phases, about.get("dt"), about)
+
+
+def _file(path: Path) -> Path:
+    """Return the file of spikes, where `path` is a folder that `evsim export` wrote."""
+    return path / SPIKES if path.is_dir() else path
 
 
 def _populations(file: Any) -> dict[str, Any]:

@@ -18,6 +18,12 @@ from tests.helpers import tiny
 WIDE = np.random.default_rng(1).uniform(-2, 2, 4000)
 
 
+def test_what_is_stored_stays_as_it_is() -> None:
+    memory = Storage(1, "w", 0.01)
+    first = memory.write(np.linspace(-1, 1, 201), 0).astype(np.float32)
+    assert memory.write(first, 1).tobytes() == first.tobytes()
+
+
 @given(bits=st.integers(2, 12), largest=st.floats(0.01, 10), seed=st.integers(0, 99))
 def test_values_lie_on_steps_within_the_range(bits: int, largest: float, seed: int) -> None:
     steps = 2 ** (bits - 1) - 1

@@ -20,6 +20,7 @@ from evsim.export import export_brian2, script_of
 from evsim.simulate import open_samples
 from evsim.spec.parse import parse_text
 from evsim.spec.schema import Network
+from tests.helpers import tiny
 from tests.helpers.process import evsim as command
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -386,6 +387,15 @@ def test_every_network_has_a_script(file: Path, official_folder: Callable[[str],
     assert "evsim" not in script.text
     assert max(map(len, script.text.splitlines())) <= 130
     assert script.notes == ()
+
+
+def test_what_a_script_leaves_out_is_told(tmp_path: Path) -> None:
+    more = ("weights.mismatch=0.1", "data.augment={x: {shift: 1}}")
+    script = script_of(tiny.load(tiny.write(tmp_path), *more))
+    assert [("mismatch" in note, "augment" in note) for note in script.notes] == [
+        (True, False),
+        (False, True),
+    ]
 
 
 @pytest.mark.parametrize("name", ["poisson_stdp", "stdp_pair", "winner_take_all"])

@@ -144,7 +144,7 @@ def test_a_full_disk_leaves_no_part(folder: Path, tmp_path: Path) -> None:
 
 def test_what_was_imported_is_shown_and_drawn(folder: Path, run: Run, tmp_path: Path) -> None:
     export(run, "sonata", tmp_path / "out")
-    done = evsim("import", tmp_path / "out" / "spikes.h5", "--out", tmp_path / "back")
+    done = evsim("import", tmp_path / "out", "--out", tmp_path / "back")
     assert done.code == 0, done.err
     assert done.out.splitlines()[:2] == [str(tmp_path / "back"), "trials      4"]
     assert "2 x 3 x 4" in evsim("info", tmp_path / "back").out
@@ -160,8 +160,7 @@ def test_what_was_imported_is_shown_and_drawn(folder: Path, run: Run, tmp_path: 
 def test_a_network_replays_exported_trials(run: Run, tmp_path: Path, to: str) -> None:
     """Each trial's spikes of the recording are those of a population that replays the file."""
     out = export(run, to, tmp_path / ("x.nwb" if to == "nwb" else "x"), trials="0-1").path
-    path = out / "spikes.h5" if to == "sonata" else out
-    data = f"data: {{name: spikes, path: {path}, fields: {{eye.spikes: hidden}}}}"
+    data = f"data: {{name: spikes, path: {out}, fields: {{eye.spikes: hidden}}}}"
     (tmp_path / "net.yaml").write_text(NETWORK.format(spikes="{}", data=data))
     done = evsim("run", tmp_path / "net.yaml", "--out", tmp_path / "runs", "--quiet")
     assert done.code == 0, done.err
