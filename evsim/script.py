@@ -287,7 +287,7 @@ class Script:
 
     def planned(self, duration: Any) -> Plan:
         """Return the plan of runs of a length."""
-        if not brian2.have_same_dimensions(duration, brian2.second):
+        if isinstance(duration, str) or not brian2.have_same_dimensions(duration, brian2.second):
             message = f"A run's duration is a time, not '{duration}'."
             raise BuildError([Fault(message, hint="write '1*second'")])
         steps = round(float(duration) / self.plan.dt)

@@ -300,7 +300,8 @@ def _tree(text: str, unit: str | None) -> ast.expr:
     try:
         return parse_python(text)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
-        if split := _MISSING_STAR.match(text):
+        split = _MISSING_STAR.match(text)
+        if split and (unit is None or _fits(split[2], unit)):
             hint = f"{split[1]}*{split[2]}"
             raise UnitError(f"'{text}' is not a quantity, write '{hint}'") from None
         raise UnitError(f"'{shorten(text)}' is not a quantity{_such_as(unit)}") from None
@@ -338,6 +339,10 @@ def to_float(number: int | float) -> np.float64:
     if not np.isfinite(found):
         raise NotFiniteError("a number is too large")
     return found
+
+
+def _fits(name: str, unit: str) -> bool:
+    return name in UNITS and UNITS[name].dimensions == dimensions(unit)
 
 
 def _closest(name: str) -> str:

@@ -309,7 +309,7 @@ def test_what_cannot_be_run_is_named_before_anything_runs():
     assert "not in volt" in unit
     assert "no precision 'float16'" in refused(group, precision="float16")
     assert "'../x' cannot name a folder" in refused(group, name="../x")
-    for duration in (10, 3 * mV, 0 * ms):
+    for duration in (10, "1 s", 3 * mV, 0 * ms):
         with pytest.raises(EvsimError, match="is a time|shorter than a step"):
             evsim.compile(group).run(duration)
     assert "'cells.gain'" in refused(group, parameters={"cells.gain": [1]})
