@@ -52,10 +52,9 @@ def check_spikes(times: ArrayLike, neurons: ArrayLike, size: int, dt: float, per
     wrong = ~((np.floor(neurons) == neurons) & (neurons >= 0) & (neurons < size))
     if wrong.any():
         at = int(np.argmax(wrong))
-        message = f"there is no neuron {neurons[at]:g}, but {size} from 0"
-        if neurons[at] < 0 or neurons[at] != np.floor(neurons[at]):
-            message = f"there is no neuron {neurons[at]:g}: numbers are whole, from 0"
-        raise ReplayError(message, at, neuron=True)
+        beyond = neurons[at] >= size
+        why = f", but {size} from 0" if beyond else ": numbers are whole, from 0"
+        raise ReplayError(f"there is no neuron {neurons[at]:g}{why}", at, neuron=True)
 
 
 def _refuse_time(times: NDArray[np.float64], wrong: NDArray[np.bool_], why: str) -> None:

@@ -118,7 +118,7 @@ def is_condition(text: str) -> bool:
     """Return whether an expression is true or false."""
     node = parse(text)
     negated = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
-    return negated or isinstance(node, ast.Compare | ast.BoolOp | ast.Constant)
+    return negated or isinstance(node, ast.Compare | ast.BoolOp)
 
 
 def check(text: str, functions: frozenset[str] = CODE_FUNCTIONS | RANDOM) -> None:

@@ -217,7 +217,8 @@ def _explain(
         hint = "names begin with a letter and hold letters, digits and '_'"
         return f"'{_short(given)}' is not a name.", hint
     if kind in _KINDS:
-        hint = "write it in quotes" if kind == "string_type" and _is_plain(given) else ""
+        quoted = kind == "string_type" and isinstance(given, int | float)
+        hint = "write it in quotes" if quoted else ""
         return f"`{name}` expects {_KINDS[kind]}, not {_short_or_nothing(given)}.", hint
     bounds = {
         "greater_than": ("gt", "greater than"),
@@ -235,10 +236,6 @@ def _explain(
         number = context.get("min_length", context.get("max_length"))
         return f"`{name}` takes {bound} {number} entries, not {context['actual_length']}.", ""
     return f"`{name}`: {detail['msg'][0].lower()}{detail['msg'][1:]}.", ""
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, bool | int | float)
 
 
 def _unknown_key(source: Source, path: Path) -> tuple[str, str]:

@@ -195,14 +195,7 @@ def make_layout(plan: Plan) -> Layout:
         if plan.populations[name].variables[key].guard is not None:
             guarded[name, key] = Slot("f", sizes["f"], grids[name].size)
             sizes["f"] += _aligned(grids[name].size)
-    sent = {}
-    for sender in _value_senders(plan):
-        own, size = slots.get(sender), grids[sender[0]].size
-        if own is not None and own.buffer == "f" and own.size == size:
-            sent[sender] = own
-        else:
-            sent[sender] = Slot("f", sizes["f"], size)
-            sizes["f"] += _aligned(size)
+    sent = {key: _sent(slots, sizes, key, grids[key[0]].size) for key in _value_senders(plan)}
     pools = {}
     for projection in plan.projections.values():
         if (windows := projection.geometry.windows) is not None:
@@ -272,6 +265,21 @@ def _place(
     size = 1 if variable.shared else count
     slots[key] = Slot(buffer, sizes[buffer], size)
     sizes[buffer] += _aligned(size)
+
+
+def _sent(
+    slots: Mapping[tuple[str, str], Slot],
+    sizes: dict[Buffer, int],
+    key: tuple[str, str],
+    count: int,
+) -> Slot:
+    """Return the slot of values that are sent: the variable's own, or a new one for a copy."""
+    own = slots.get(key)
+    if own is not None and own.buffer == "f" and own.size == count:
+        return own
+    made = Slot("f", sizes["f"], count)
+    sizes["f"] += _aligned(count)
+    return made
 
 
 def _one_value(projection: Projection, variable: Variable) -> Any:

@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from evsim.exchange.placing import new_hdf5
 from evsim.exchange.session import Session, Signal
 from evsim.spikefiles.base import Table
-from evsim.spikefiles.sonata import MAGIC
+from evsim.spikefiles.sonata import MAGIC, SPIKES
 
 SUFFIX = ""
-SPIKES = "spikes.h5"
 VERSION = (0, 1)
 SORTING = {"none": 0, "by_id": 1, "by_time": 2}
 MS = 1e3
