@@ -101,6 +101,11 @@ class Declared:
     expression_column: int = 0
 
 
+def dimensions(unit_text: str) -> units.Dimensions:
+    """Return the dimensions of what is declared as `unit_text`; those of a type are none."""
+    return units.NONE if unit_text in TYPES else units.dimensions(unit_text)
+
+
 def declarations(equations: str) -> dict[str, Declared]:
     """Return the variables that equations declare, in their order.
 

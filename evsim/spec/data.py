@@ -9,11 +9,12 @@ from types import ModuleType
 
 import numpy as np
 
-from evsim import expressions, registry, units
+from evsim import expressions, registry
 from evsim.datasets import FieldText, read_field
 from evsim.errors import nearest
 from evsim.expressions import ExpressionError, ValueUndefinedError
 from evsim.models import Declared
+from evsim.models.base import dimensions
 from evsim.replay import SPIKES
 from evsim.spec.faults import DATASETS, Faults, Scope, variants
 from evsim.spec.schema import Data, Network
@@ -144,10 +145,8 @@ def _check_unit(fields: FieldText, declared: Declared) -> None:
         found = expressions.evaluate_quantity(fields.text, names, one_hot)
     except ValueUndefinedError:
         return
-    number = declared.unit_text in ("boolean", "integer")
-    wanted = units.NONE if number else units.dimensions(declared.unit_text)
     try:
-        expressions.require(found, wanted, fields.text)
+        expressions.require(found, dimensions(declared.unit_text), fields.text)
     except ExpressionError as error:
         text = fields.text.strip()
         hint = f"write '{text}*{declared.unit_text}'" if fields.plain else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from evsim.models.base import TYPES
 from evsim.spec.faults import Faults, Scope
 from evsim.spec.neurons import assigned_by_neuron
 from evsim.spec.plasticity import assigned
@@ -38,7 +39,7 @@ def _check_variable(
         message = f"'{variable}' is shared: what is learned has a value for every neuron."
         hint = f"leave (shared) out, and write `share: {{{variable}: all}}`"
         faults.add(path, message, hint, key=True)
-    elif declared.unit_text in ("boolean", "integer"):
+    elif declared.unit_text in TYPES:
         message = f"'{variable}' is {declared.unit_text}: updates are of real numbers."
         faults.add(path, message, key=True)
     elif writer := next(_writers(faults.network, scope, population, variable), None):

@@ -8,10 +8,11 @@ from typing import Literal
 
 import numpy as np
 
-from evsim import expressions, models, units
+from evsim import expressions, models
 from evsim.errors import nearest
 from evsim.expressions import ExpressionError, ValueUndefinedError
 from evsim.models import Declared
+from evsim.models.base import dimensions
 from evsim.spec.faults import Faults, Scope, check_quantity, variants
 from evsim.spec.neurons import built_in
 from evsim.spec.replay import check_spikes
@@ -89,8 +90,7 @@ def check_drawn(
         numbers = dict.fromkeys(names, 2.0)
         found = expressions.evaluate_quantity(text, numbers, shape=(), generator=generator)
         if unit is not None:
-            wanted = units.NONE if unit in ("boolean", "integer") else units.dimensions(unit)
-            expressions.require(found, wanted, text)
+            expressions.require(found, dimensions(unit), text)
             if unit == "integer" and np.any(found.value != np.rint(found.value)):
                 raise ExpressionError(f"'{text}' is no whole number", hint="int() makes one")
     except ValueUndefinedError:

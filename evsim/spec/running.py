@@ -11,7 +11,7 @@ import numpy as np
 from evsim import expressions, units
 from evsim.errors import nearest
 from evsim.expressions import ExpressionError
-from evsim.models.base import TYPES
+from evsim.models.base import TYPES, dimensions
 from evsim.spec.faults import Faults, Scope
 from evsim.spec.neurons import built_in
 from evsim.spec.schema import Phase, Split
@@ -150,7 +150,7 @@ def _check_set(
         faults.add(path, message, key=True)
         return
     if found is not None:
-        _require(faults, path, text, found, _dimensions(declared.unit_text))
+        _require(faults, path, text, found, dimensions(declared.unit_text))
     if "shared" not in declared.flags and found is not None and _varies(text, constants):
         hint = f"declare '{reference[1]}' with the flag (shared)"
         message = f"'{text}' is not the same in every step and trial, but '{key}' is set once."
@@ -170,15 +170,11 @@ def _varies(text: str, constants: dict[str, str]) -> bool:
     )
 
 
-def _dimensions(unit: str) -> units.Dimensions:
-    return units.NONE if unit in ("boolean", "integer") else units.dimensions(unit)
-
-
 def _require(
-    faults: Faults, path: Path, text: str, found: Measure, dimensions: units.Dimensions
+    faults: Faults, path: Path, text: str, found: Measure, wanted: units.Dimensions
 ) -> None:
     try:
-        expressions.require(found, dimensions, text)
+        expressions.require(found, wanted, text)
     except ExpressionError as error:
         faults.inside(path, text, error)
 
