@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from evsim import optional
-from evsim.errors import EngineError
+from evsim.errors import EngineError, Fault, InputError
 from evsim.recording.text import to_line
 
 from . import options
 from .parameters import read_parameters
 
 if TYPE_CHECKING:
+    from evsim.spec.schema import Network
     from evsim.testing.comparison import Comparison
+
+OF_BOTH = ("seed", "precision", "data", "weights", "readout", "record")
+"""Sections that a comparison reads from the network alone."""
 
 
 def command(
@@ -59,7 +63,11 @@ def command(
         check_ending(figure)
     network = evsim.load(file, set_ or ())
     plan = build(network)
-    real = build(evsim.load(file, [*(set_ or ()), *twin])) if twin else plan
+    real = plan
+    if twin:
+        other = evsim.load(file, [*(set_ or ()), *twin])
+        _require_alike(network, other)
+        real = build(other)
     samples = open_samples(network, plan, data_dir, file.parent)
     parameters = read_parameters(weights, plan.parameters)
     torch.set_num_threads(1)  # The same sums in the same order on every machine.
@@ -74,6 +82,15 @@ def command(
 
         plot(found.curves, f"{network.name}, {found.trials} samples, step by step", figure)
     print(to_line(_figures(found)) if json else "\n".join(_table(found, weights)))
+
+
+def _require_alike(network: Network, twin: Network) -> None:
+    """Raise an `InputError` if the twin differs in what a comparison takes from the network."""
+    for name in OF_BOTH:
+        if getattr(network, name) != getattr(twin, name):
+            message = f"`{name}` is the network's, which the twin shares."
+            hint = f"`--set {name}...` replaces it in both"
+            raise InputError(Fault(message, hint=hint))
 
 
 def _table(found: Comparison, weights: Path | None) -> list[str]:

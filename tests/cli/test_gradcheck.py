@@ -112,6 +112,15 @@ def test_what_a_comparison_would_leave_out_is_refused_with_a_remedy(
     assert gradcheck(monkeypatch, file, *QUICK, "--set", remedy) == 0
 
 
+def test_a_twin_has_the_weights_of_its_network(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    file = pooled.write(tmp_path)
+    assert gradcheck(monkeypatch, file, *QUICK, "--twin", "weights.mismatch=0.3") == 2
+    assert "`weights` is the network's, which the twin shares" in capsys.readouterr().err
+
+
 def test_code_that_reads_the_number_of_a_neuron_has_no_twin(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
