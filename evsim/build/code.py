@@ -11,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Kind = Literal["float", "integer", "boolean"]
+DTYPES: Mapping[Kind, type] = {"float": np.float64, "integer": np.int64, "boolean": np.bool_}
+"""How a plan keeps values of each kind; engines keep floats in the network's precision."""
+
 CLOCK = frozenset({"t", "dt", "t_in_timesteps", "i"})
 """Names that every neuron's code knows without declaring them."""
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from evsim import models, units
 from evsim.build import brian2_compat as compat
 from evsim.build.capture import Unsupported, capture
-from evsim.build.code import Block, NeuronCode, TimedValues, Variable
+from evsim.build.code import DTYPES, Block, NeuronCode, TimedValues, Variable
 from evsim.build.faults import Faults, Path
 from evsim.build.plan import Population, Projection
-from evsim.build.weights import draw, shared_shape, spread
+from evsim.build.weights import draw, largest_of, shared_shape, spread
 from evsim.errors import BuildError, Fault
 from evsim.spec import schema
 
@@ -150,8 +150,11 @@ def _variable(
     if text is not None:
         own = shape if shared or share is None else shared_shape(declared.shape, share)
         names = {"i": np.arange(int(np.prod(own))), "N": float(np.prod(declared.shape))}
+        largest = largest_of(kind, network.precision)
         try:
-            drawn = draw(text, own, names, dims, network.seed, "init", population, name)
+            drawn = draw(
+                text, own, names, dims, network.seed, "init", population, name, largest=largest
+            )
             initial = drawn if share is None else spread(drawn, declared.shape, share)
         except ValueError as error:
             faults.add(("populations", population, "init", name), str(error))
@@ -160,7 +163,7 @@ def _variable(
         kind=kind,
         shared=shared,
         constant=bool(variable.constant or variable.read_only),
-        initial=initial.astype({"float": np.float64, "integer": np.int64}.get(kind, np.bool_)),
+        initial=initial.astype(DTYPES[kind]),
         unit=compat.unit_text(dims),
         share=share,
         guard=getattr(variable.conditional_write, "name", None),

@@ -14,7 +14,7 @@ from evsim.build.code import Block, SynapseCode
 from evsim.build.faults import Faults
 from evsim.build.plan import Pathway, Population, Projection
 from evsim.build.synapses import delay_steps, pathways, synapse_variables
-from evsim.build.weights import DEFAULT_WEIGHTS, draw, normalise
+from evsim.build.weights import DEFAULT_WEIGHTS, draw, largest_of, normalise
 from evsim.projections.base import Geometry
 from evsim.spec import schema
 from evsim.spec.wiring import infer_geometry
@@ -71,10 +71,15 @@ def build_projections(
         text = declared.weights or DEFAULT_WEIGHTS
         try:
             parameters[name] = draw(
-                text, geometry.weight_shape, names, wanted, network.seed, "weights", name
+                text,
+                geometry.weight_shape,
+                names,
+                wanted,
+                network.seed,
+                "weights",
+                name,
+                largest=largest_of("float", network.precision),
             )
-            if np.abs(parameters[name]).max(initial=0) > np.finfo(network.precision).max:
-                raise expressions.ExpressionError(f"'{text}' is too large for {network.precision}")
         except ValueError as error:
             path = ("projections", at, "weights" if declared.weights else "to")
             faults.add(path, str(error))

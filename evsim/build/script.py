@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from evsim.build import brian2_compat as compat
 from evsim.build.capture import Unsupported, capture
 from evsim.build.code import (
+    DTYPES,
     Block,
     NeuronCode,
     Statement,
@@ -224,8 +225,7 @@ def _population(
 
 def _variable(name: str, variable: Any, written: bool) -> Variable:
     kind = compat.kind_of(variable)
-    dtype = {"float": np.float64, "integer": np.int64}.get(kind, np.bool_)
-    values = np.array(variable.get_value(), dtype)
+    values: NDArray[Any] = np.array(variable.get_value(), DTYPES[kind])
     shared = bool(variable.scalar)
     return Variable(
         name=name,
@@ -240,13 +240,12 @@ def _variable(name: str, variable: Any, written: bool) -> Variable:
 
 def _stored(group: Any, symbol: Symbol) -> Variable:
     """Return the state that keeps a value of an equation."""
-    dtype = {"float": np.float64, "integer": np.int64}.get(symbol.kind, np.bool_)
     return Variable(
         name=symbol.variable,
         kind=symbol.kind,
         shared=symbol.shared,
         constant=False,
-        initial=np.zeros(() if symbol.shared else len(group), dtype),
+        initial=np.zeros(() if symbol.shared else len(group), DTYPES[symbol.kind]),
         unit=compat.unit_text(compat.dimensions_of(group.variables[symbol.variable])),
     )
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from evsim import expressions, units
 from evsim.build import brian2_compat as compat
-from evsim.build.code import Block, SynapseCode, Variable
+from evsim.build.code import DTYPES, Block, SynapseCode, Variable
 from evsim.build.faults import Faults
 from evsim.build.plan import Pathway, When
-from evsim.build.weights import draw
+from evsim.build.weights import draw, largest_of
 from evsim.expressions import ExpressionError
 from evsim.models.base import declarations
 from evsim.projections.base import Geometry
@@ -133,22 +133,23 @@ def synapse_variables(
             continue
         shape = () if variable.scalar else (count,)
         initial: NDArray[Any] = np.zeros(shape)
-        dims = compat.dimensions_of(variable)
+        dims, kind = compat.dimensions_of(variable), compat.kind_of(variable)
         name = "w" if name == code.weight else name
         text = rule.init.get(name)
         if text is not None:
             stream = ("init", f"{projection.name} synapses", name)
+            largest = largest_of(kind, network.precision)
+            names = {"N": float(count)}
             try:
-                initial = draw(text, shape, {"N": float(count)}, dims, network.seed, *stream)
+                initial = draw(text, shape, names, dims, network.seed, *stream, largest=largest)
             except ValueError as error:
                 faults.add(("plasticity", projection.learn, "init", name), str(error))
-        kind = compat.kind_of(variable)
         found[name] = Variable(
             name=name,
             kind=kind,
             shared=bool(variable.scalar),
             constant=name not in touched,
-            initial=initial.astype({"float": np.float64, "integer": np.int64}.get(kind, np.bool_)),
+            initial=initial.astype(DTYPES[kind]),
             unit=compat.unit_text(dims),
         )
     return found

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim import expressions
+from evsim.build.code import DTYPES, Kind
 from evsim.streams import generator
 
 DEFAULT_WEIGHTS = "uniform(-1, 1)/sqrt(fan_in)"
@@ -21,6 +22,7 @@ def draw(
     dimensions: tuple[float, ...],
     seed: int,
     *stream: str,
+    largest: float = np.inf,
 ) -> NDArray[np.float64]:
     """Return the values of an `init` or `weights` expression.
 
@@ -30,6 +32,7 @@ def draw(
     shape : of the result; a number is spread over it.
     dimensions : that the values must have.
     seed, stream : of the counter-based generator.
+    largest : see `largest_of`.
 
     Raises
     ------
@@ -43,7 +46,18 @@ def draw(
         raise expressions.ExpressionError(f"'{text}' has many values where all have one in common")
     if not np.isfinite(found.value).all():
         raise expressions.ExpressionError(f"'{text}' is not finite")
+    if np.abs(found.value).max(initial=0) > largest:
+        raise expressions.ExpressionError(f"'{text}' is too large: {largest:.2g} at most")
     return np.array(np.broadcast_to(found.value, shape), dtype=np.float64)
+
+
+def largest_of(kind: Kind, precision: str) -> float:
+    """Return the size of the largest value that engines can keep of a kind."""
+    if kind == "boolean":
+        return np.inf
+    if kind == "float":
+        return float(np.finfo(precision).max)
+    return float(np.nextafter(float(np.iinfo(DTYPES[kind]).max), 0))
 
 
 def normalise(

@@ -26,7 +26,7 @@ neurons:
     on_event: {{rise: {code}}}
     parameters: {{tau: 10*ms, E: 5*mV}}
 populations:
-  a: {{shape: [2], neuron: cell}}
+  a: {{shape: [2], neuron: cell, init: {{v: {start}}}}}
   b: {{shape: [3], neuron: cell}}
 projections:
   - {{name: p, from: a, to: b.x, kind: dense, weights: {weights}, learn: rule}}
@@ -45,6 +45,7 @@ GOOD = {
     "method": "exact",
     "event": "v > 2*mV",
     "code": "x = 1",
+    "start": "1*mV",
     "weights": "0.5",
     "learn": "g += x_pre*x_post",
 }
@@ -52,6 +53,14 @@ GOOD = {
 
 def network(**changes):
     return parse_text(TEXT.format(**{**GOOD, **changes}), "net.yaml")
+
+
+def test_integers_have_a_largest_value():
+    text = TEXT.format(**GOOD).replace("      x : 1\n", "      x : 1\n      n : integer\n")
+    large, larger = (text.replace("v: 1*mV", f"n: {start}") for start in ("9e18", "1e19"))
+    assert build(parse_text(large, "net.yaml")).populations["a"].variables["n"].initial[0] == 9e18
+    with pytest.raises(BuildError, match=r"is too large: 9\.2e\+18 at most"):
+        build(parse_text(larger, "net.yaml"))
 
 
 def test_the_base_is_good():
@@ -86,7 +95,8 @@ def test_the_base_is_good():
         ({"weights": "0.5, normalise: 0"}, 21, "weights", "'0' is not greater than 0."),
         ({"weights": "0.5, delay: 1e9*second"}, 21, "weights", "too many spikes could wait."),
         ({"weights": "1e400"}, 21, "weights", "not finite."),
-        ({"weights": "1e39"}, 21, "weights", "is too large for float32."),
+        ({"weights": "1e39"}, 21, "weights", "is too large: 3.4e+38 at most."),
+        ({"start": "1e42*mV"}, 18, "init", "'1e42*mV' is too large: 3.4e+38 at most."),
         ({"learn": "g += x_pre*beta"}, 23, "learn", "inconsistent units"),
         ({"learn": "g += rand()"}, 23, "learn", "Random 'rand'"),
     ],
