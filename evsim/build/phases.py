@@ -13,6 +13,7 @@ from evsim import expressions
 from evsim.build.faults import Faults
 from evsim.build.plan import Phase, Repeat
 from evsim.build.shared import PIECE, SharedInputs, constant_value, constant_values
+from evsim.build.weights import largest_of
 from evsim.expressions import ExpressionError
 from evsim.spec import schema
 
@@ -83,6 +84,7 @@ class _Maker:
             failing = 0
         if failing is not None:
             _locate(network, self.name, shared, failing, self.faults)
+        self._check_sizes(sets)
         return Phase(
             name=self.name,
             steps=shared.steps,
@@ -94,6 +96,15 @@ class _Maker:
             average_last=phase.average.last if phase.average else 0,
             window=settle.window if settle and self.name in settle.early else 0,
         )
+
+    def _check_sizes(self, sets: Mapping[Column, float]) -> None:
+        for (population, name), value in sets.items():
+            kind = self.variables[population][name].kind
+            largest = largest_of(kind, self.network.precision)
+            if abs(value) > largest:
+                key = f"{population}.{name}"
+                message = f"{value:g} is too large for '{key}': {largest:.2g} at most."
+                self.faults.add(("protocol", "phases", self.name, "set", key), message)
 
 
 def _variants(

@@ -148,6 +148,14 @@ def test_a_value_that_is_not_finite_in_one_step_is_found_before_the_run(
     assert fault.excerpt.index(place) == fault.mark.column - 1
 
 
+def test_a_value_that_its_variable_cannot_hold_is_found_before_the_run():
+    text = TEXT.format(**GOOD).replace("{steps: 3}", "{steps: 3, set: {b.x: 1e39}}")
+    with pytest.raises(BuildError, match=r"1e\+39 is too large for 'b.x': 3.4e\+38 at most"):
+        build(parse_text(text, "net.yaml"))
+    wide = text.replace("dt: 0.1*ms", "dt: 0.1*ms\nprecision: float64")
+    assert build(parse_text(wide, "net.yaml")).phases["run"].sets["b", "x"] == 1e39
+
+
 SPIKES = """\
 name: spikes
 dt: 0.1*ms
