@@ -249,6 +249,52 @@ plasticity:
         np.testing.assert_array_equal(take_gradients(program, simulation)["p"], expected)
 
 
+NAMES = (
+    *("change", "scale", "at", "pre", "post", "left", "right", "signs", "sign1", "sign2"),
+    *("s", "s0", "f", "d", "n", "b", "m", "row", "total", "first", "last", "value", "ZERO_F"),
+)
+
+
+def test_learning_code_may_use_any_names():
+    """Code whose terms are products, in p, and code that runs synapse by synapse, in q."""
+    steps = [f"{new} = {old} + 1" for old, new in zip(("beta", *NAMES), NAMES, strict=False)]
+    products = [*steps, "g -= scale*x_pre", "g += right*x_pre*x_post"]
+    synapses = ["change = x_pre*x_post", *(line.replace("beta", "change") for line in steps[1:])]
+    synapses = [*synapses, f"g += 0.5*{NAMES[-1]}*abs(x_pre - x_post)"]
+    code = {"products": products, "synapses": synapses}
+    rules = [
+        f"  {name}:\n    update: {{rate: 1}}\n    at_end:\n      run: |\n"
+        + "".join(f"        {line}\n" for line in lines)
+        for name, lines in code.items()
+    ]
+    plan = plan_of(
+        '  cell: {equations: "x : 1\\ny : 1", threshold: x > 9}',
+        """
+  a: {shape: [3], neuron: cell, init: {x: 1 + i}}
+  b: {shape: [2], neuron: cell, init: {x: 5 - i}}
+""",
+        "projections:\n"
+        "  - {name: p, from: a, to: b.y, kind: dense, weights: 1, learn: products}\n"
+        "  - {name: q, from: a, to: b.y, kind: dense, weights: 1, learn: synapses}\n"
+        "plasticity:\n" + "\n".join(rules),
+        phases="run: {steps: 2}\n  constants: {beta: 0.25}",
+    )
+    pre, post = np.array([[1.0], [2.0], [3.0]]), np.array([5.0, 4.0])
+    at = {name: 0.25 + number for number, name in enumerate(NAMES, 1)}
+    last = pre * post + len(NAMES) - 1
+    expected = {
+        "p": at["right"] * pre * post - at["scale"] * pre,
+        "q": 0.5 * last * abs(pre - post),
+    }
+    for engine in (fused, reference):
+        program = engine.compile(plan)
+        simulation = program.simulation()
+        run_trial(simulation, plan, {})
+        found = take_gradients(program, simulation)
+        for name, values in expected.items():
+            np.testing.assert_allclose(found[name], values, err_msg=engine.__name__)
+
+
 @pytest.mark.parametrize("code", ["g += t/ms", "g += i"])
 def test_learning_code_that_only_brian2_runs_is_refused_by_name(code):
     plan = plan_of(

@@ -19,7 +19,7 @@ from evsim.engines.fused.correlation import correlate
 from evsim.engines.fused.gradients import GradientLayout
 from evsim.engines.fused.layout import Grid
 from evsim.engines.fused.reader import Reader
-from evsim.engines.fused.render import Renderer, Term, literal
+from evsim.engines.fused.render import Renderer, Term, Type, literal
 from evsim.engines.fused.separable import Product, separate
 from evsim.engines.fused.source import TYPES, Lines
 from evsim.errors import EngineError
@@ -141,8 +141,7 @@ class _RuleCode:
         for statement in self.block.scalar:
             kind = TYPES[statement.kind]
             value = self._renderer(owner, self.local).expression(statement.expr).to(kind)
-            self.out.add(f"{statement.var} = {value}")
-            self.local[statement.var] = Term(statement.var, kind)
+            self.local[statement.var] = self._assign(statement.var, value, kind)
 
     def _changes(self, owner: Owners, known: Mapping[str, Term], signs: Iterator[str]) -> None:
         """Write the block's lines with `g` standing for a change that starts at 0."""
@@ -157,10 +156,17 @@ class _RuleCode:
                 out.add(f"change {statement.op} {value.to('f')}")
             elif statement.op == ":=":
                 kind = TYPES[statement.kind]
-                out.add(f"{statement.var} = {value.to(kind)}")
-                local[statement.var] = Term(statement.var, kind)
+                local[statement.var] = self._assign(statement.var, value.to(kind), kind)
             else:
                 raise EngineError(f"Learning code may only write g, not `{statement}`.")
+
+    def _assign(self, name: str, value: str, kind: Type) -> Term:
+        """Write an assignment to a name of the rule's own; return what stands for it.
+
+        The prefix keeps it apart from names of the code around it.
+        """
+        self.out.add(f"own_{name} = {value}")
+        return Term(f"own_{name}", kind)
 
     def _product(self, projection: Projection, product: Product, sign: str) -> None:
         source = self.layout.grids[projection.source]
