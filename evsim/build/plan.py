@@ -296,6 +296,12 @@ class Plan:
         every = [v for p in self.phases.values() for v in (p, *p.variants.values())]
         return frozenset(phase.start for phase in every if phase.start is not None)
 
+    @cached_property
+    def length(self) -> int:
+        """Steps of the longest way through a trial, with all attempts of repeated phases."""
+        every = [v for p in self.phases.values() for v in (p, *p.variants.values())]
+        return max(phase.first + phase.steps for phase in every)
+
     @property
     def code(self) -> tuple[Block, ...]:
         """All code that runs in steps: of neurons, and of synapses at spikes."""

@@ -14,7 +14,7 @@ from evsim.build.code import Block, SynapseCode
 from evsim.build.faults import Faults
 from evsim.build.plan import Pathway, Population, Projection
 from evsim.build.synapses import delay_steps, pathways, synapse_variables
-from evsim.build.weights import DEFAULT_WEIGHTS, draw, largest_of, normalise
+from evsim.build.weights import DEFAULT_WEIGHTS, draw, largest_of, normalised
 from evsim.projections.base import Geometry
 from evsim.spec import schema
 from evsim.spec.wiring import infer_geometry
@@ -133,10 +133,7 @@ def _normalised(
         return projection, weights
     total = float(found.value)
     size = int(np.prod(projection.geometry.target_shape))
-    synapses = projection.geometry.synapses()
-    scaled = normalise(weights.ravel()[synapses.weight], synapses.post, size, total)
-    made = np.empty_like(weights)
-    made.ravel()[synapses.weight] = scaled
+    made = normalised(weights, projection.geometry.synapses(), size, total)
     return dataclasses.replace(projection, normalise=total), made
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from evsim import expressions
 from evsim.build.code import DTYPES, Kind
+from evsim.projections.base import Synapses
 from evsim.streams import generator
 
 DEFAULT_WEIGHTS = "uniform(-1, 1)/sqrt(fan_in)"
@@ -72,6 +73,14 @@ def normalise(
     sums = np.bincount(post, np.abs(weights), size)
     factors = np.divide(total, sums, out=np.ones(size), where=sums > 0)
     return np.asarray(weights * factors[post], weights.dtype)
+
+
+def normalised(weights: NDArray[Any], synapses: Synapses, size: int, total: float) -> NDArray[Any]:
+    """Return a parameter of one weight a synapse, scaled as by `normalise`."""
+    scaled = weights.copy()
+    flat = weights.ravel()[synapses.weight]
+    scaled.ravel()[synapses.weight] = normalise(flat, synapses.post, size, total)
+    return scaled
 
 
 def spread(values: NDArray[Any], shape: tuple[int, ...], share: str | None) -> NDArray[Any]:

@@ -139,16 +139,18 @@ class Simulation(ABC):
         """
 
     def look(self, owner: str, variable: str, step: int) -> NDArray[Any]:
-        """Return `get`, or the values of a population's derived variable.
+        """Return `get`, or the values of a shared input or a population's derived variable.
 
         Parameters
         ----------
         step : of the phase, whose shared inputs it takes, from 0.
         """
+        row = dict(zip(self.plan.shared, self.shared.row(step), strict=True))
+        if (owner, variable) in row:
+            return np.asarray(row[owner, variable])
         population = self.plan.populations.get(owner)
         if population is None or variable not in population.derived:
             return self.get(owner, variable)
-        row = dict(zip(self.plan.shared, self.shared.row(step), strict=True))
 
         def state(name: str) -> NDArray[Any]:
             return np.asarray(row[owner, name]) if (owner, name) in row else self.get(owner, name)

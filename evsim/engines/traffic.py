@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.build.code import Block
+from evsim.build.code import Block, Symbol
 from evsim.build.plan import Plan, Projection
+from evsim.engines.base import schedule
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def is_static(plan: Plan, projection: Projection) -> bool:
     """Whether a projection's sum is the same in every step of a trial.
 
     It sends values of a population without dynamics, so does all that adds to the same variable,
-    and neither the neuron's code nor a phase changes sent values or sum.
+    and neither the neuron's code nor a phase changes sent values or sum. Nor does code read it
+    before sums are formed: in a trial's first step, it is not there yet.
     """
     target = (projection.target, projection.target_variable)
     changed: set[tuple[str, str | None]] = {
@@ -74,7 +77,10 @@ def is_static(plan: Plan, projection: Projection) -> bool:
         (p.target, p.target_variable) for p in plan.projections.values() if p.sends == "spikes"
     }
     changed |= {(p.source, p.feedback_variable) for p in plan.projections.values()}
-    return target not in changed and all(
+    items = schedule(plan)
+    early = [b for b in items[: items.index("values")] if isinstance(b, Block)]
+    read = {key for block in early for key in _states(plan, block, block.symbols.values())}
+    return target not in changed | read and all(
         plan.populations[p.source].neuron is None and (p.source, p.source_variable) not in changed
         for p in plan.projections.values()
         if (p.target, p.target_variable) == target
@@ -83,9 +89,14 @@ def is_static(plan: Plan, projection: Projection) -> bool:
 
 def _writes(plan: Plan, block: Block) -> set[tuple[str, str | None]]:
     """Return the (population, variable) pairs that code writes."""
-    symbols = [block.symbols[s.var] for s in (*block.scalar, *block.vector) if s.op != ":="]
+    statements = (*block.scalar, *block.vector)
+    return _states(plan, block, [block.symbols[s.var] for s in statements if s.op != ":="])
+
+
+def _states(plan: Plan, block: Block, symbols: Iterable[Symbol]) -> set[tuple[str, str | None]]:
+    """Return the (population, variable) pairs for which symbols of a block stand."""
     if block.owner in plan.populations:
-        return {(block.owner, symbol.variable) for symbol in symbols}
+        return {(block.owner, symbol.variable) for symbol in symbols if symbol.role == "state"}
     projection = plan.projections[block.owner]
     ends = {"pre": projection.source, "post": projection.target}
     return {(ends[s.side], s.variable) for s in symbols if s.side in ends}

@@ -94,10 +94,7 @@ class Constants:
         for name, variable in self.plain.items():
             self.page.add(f"{variable} = {self.evaluate_base(name)}")
         if self.tables:
-            phases = self.plan.phases.values()
-            variants = [v for p in phases for v in (p, *p.variants.values())]
-            last = max(phase.first + phase.steps for phase in variants)
-            self.page.add(f"k = np.arange(1.0, {last + 1})  # the trial's steps")
+            self.page.add(f"k = np.arange(1.0, {self.plan.length + 1})  # the trial's steps")
         if any("t" in expressions.names(text) for text in self._table_texts()):
             self.page.add("t = (k - 1)*dt")
         for column in (c for c in self.plan.shared if c in self.tables and self.is_same(c)):

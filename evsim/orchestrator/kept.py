@@ -41,7 +41,11 @@ class Kept:
             )
 
     def inputs(self, learns: bool) -> Values:
-        """Return what a trial starts with; weights only where synapses learn at spikes."""
+        """Return what a trial starts with; weights only where synapses learn at spikes.
+
+        Weights are normalised here alone: what is kept and saved stays as it was, so that a batch
+        that is run again starts from the same.
+        """
         found = {}
         for (owner, name), values in self.values.items():
             projection = self.plan.projections.get(owner)
@@ -52,13 +56,18 @@ class Kept:
                 if total is not None:
                     post = self.synapses[owner].post
                     size = self.plan.populations[projection.target].size
-                    self.values[owner, name] = values = normalise(values, post, size, total)
+                    values = normalise(values, post, size, total)
                 found[owner, name] = values
         return found
 
-    def update(self, ends: Sequence[Mapping[Key, NDArray[Any]]]) -> None:
-        """Take over how a batch ended: its only trial, or what `reduce` makes of all."""
-        for key, start in self.values.items():
+    def update(self, starts: Values, ends: Sequence[Mapping[Key, NDArray[Any]]]) -> None:
+        """Take over how a batch ended: its only trial, or what `reduce` makes of all.
+
+        Parameters
+        ----------
+        starts : what `inputs` returned for the batch.
+        """
+        for key, start in starts.items():
             if len(ends) == 1:
                 self.values[key] = ends[0][key]
                 continue

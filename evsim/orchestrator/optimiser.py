@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim.build.plan import Plan, Projection, Rule
-from evsim.build.weights import normalise
+from evsim.build.weights import normalised
 from evsim.errors import RunError
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
@@ -38,6 +38,11 @@ class Optimiser:
             for moment in ("m", "v") if rule.optimiser == "adam" else ("m",):
                 self.state[f"{name}/{moment}"] = np.zeros_like(self.parameters[name])
         self.updates = 0
+        self.synapses = {
+            name: projection.geometry.synapses()
+            for name, projection in plan.projections.items()
+            if name in plan.rules and projection.normalise is not None
+        }
 
     def update(self, gradients: Mapping[str, NDArray[np.float64]], epoch: int) -> None:
         """Move every learned parameter by the mean gradient of a batch.
@@ -75,13 +80,10 @@ class Optimiser:
         return np.asarray(moved)
 
     def _normalised(self, projection: Projection, weights: NDArray[Any]) -> NDArray[Any]:
-        total, synapses = projection.normalise, projection.geometry.synapses()
-        assert total is not None
+        assert projection.normalise is not None
+        synapses = self.synapses[projection.name]
         size = self.plan.populations[projection.target].size
-        scaled = np.empty_like(weights)
-        flat = weights.ravel()[synapses.weight]
-        scaled.ravel()[synapses.weight] = normalise(flat, synapses.post, size, total)
-        return scaled
+        return normalised(weights, synapses, size, projection.normalise)
 
     def _momentum(self, name: str, rule: Rule, gradient: NDArray[Any]) -> NDArray[Any]:
         m = np.asarray(self.state[f"{name}/m"] * gradient.dtype.type(rule.momentum) + gradient)

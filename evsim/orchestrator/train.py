@@ -192,7 +192,8 @@ class Run:
             done = self.position.done
             batch = range(done, min(done + length, len(order)))
             try:
-                outcomes, gradient = self._batch(pool, this, order, batch)
+                starts = self.kept.inputs(this.learn)
+                outcomes, gradient = self._batch(pool, this, order, batch, starts)
                 outcomes = [self._predicted(outcome, this) for outcome in outcomes]
             except Interrupted:
                 self.save()
@@ -202,7 +203,7 @@ class Run:
                 self.optimiser.update(mean, epoch)
                 self._load(self.optimiser.parameters)
             if this.learn:
-                self.kept.update([outcome.kept for outcome in outcomes])
+                self.kept.update(starts, [outcome.kept for outcome in outcomes])
             for outcome in outcomes:
                 tally.add(outcome, settle)
             self._finish_writing()
@@ -286,10 +287,14 @@ class Run:
             )
 
     def _batch(
-        self, pool: ThreadPoolExecutor, this: Pass, order: NDArray[np.int64], batch: range
+        self,
+        pool: ThreadPoolExecutor,
+        this: Pass,
+        order: NDArray[np.int64],
+        batch: range,
+        kept: Values,
     ) -> tuple[list[Outcome], NDArray[np.float64] | None]:
         """Run a batch; return its outcomes in trial order and the sum of its gradients."""
-        kept = self.kept.inputs(this.learn)
 
         def run(shard: int) -> list[Outcome]:
             indices = batch[shard::SHARDS]

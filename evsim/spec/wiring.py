@@ -196,8 +196,12 @@ def _geometry(faults: Faults, path: Path, projection: Projection) -> None:
         if weights > MAX_WEIGHTS:
             message = f"Projection '{projection.name}' has {weights:,} weights, more than "
             faults.add((*path, "name"), message + f"{MAX_WEIGHTS:,}.")
+        shares = weights != geometry.synapse_count
+        if projection.normalise is not None and shares:
+            message = f"Synapses of kind '{projection.kind}' share weights, whose sums at different"
+            faults.add((*path, "normalise"), f"{message} targets cannot all be one number.")
         rule = faults.network.plasticity.get(projection.learn or "")
-        if rule is not None and "w" in assigned(rule) and weights != geometry.synapse_count:
+        if rule is not None and "w" in assigned(rule) and shares:
             message = f"Synapses of kind '{projection.kind}' share weights, which code at spikes"
             hint = "let the code add to `g`, and give the rule an `update`"
             faults.add((*path, "learn"), f"{message} cannot change.", hint)
@@ -212,7 +216,7 @@ def _geometry(faults: Faults, path: Path, projection: Projection) -> None:
 
 
 def _one_pool(faults: Faults, path: Path, projection: Projection) -> bool:
-    """Refuse pools that say nothing or too much, and code that maxima cannot serve."""
+    """Refuse pools that say nothing or too much, and code that pooled synapses cannot serve."""
     pool = projection.pool
     assert pool is not None
     if (pool.average is None) == (pool.max is None):
@@ -220,13 +224,12 @@ def _one_pool(faults: Faults, path: Path, projection: Projection) -> bool:
         faults.add((*path, "pool"), message, "write 'pool: {average: 2}' or 'pool: {max: 2}'")
         return False
     rule = faults.network.plasticity.get(projection.learn or "")
-    if (
-        pool.max is not None
-        and rule is not None
-        and (rule.equations or rule.on_pre or rule.on_post)
-    ):
-        message = f"Rule '{projection.learn}' runs code at spikes, which does not know what wins."
-        faults.add((*path, "pool"), message, "pool by `average`, or learn in `at_end`")
+    if rule is not None and (rule.equations or rule.on_pre or rule.on_post):
+        what = "has equations of synapses" if rule.equations else "runs code at spikes"
+        message = f"Rule '{projection.learn}' {what}, and pooled synapses have none of their own."
+        faults.add(
+            (*path, "pool"), message, "learn in `at_end`, or pool in a projection of its own"
+        )
         return False
     return True
 

@@ -145,8 +145,13 @@ def test_pools_that_make_no_sense_are_refused(pool, message):
         parse_text(text)
 
 
-def test_code_at_spikes_is_refused():
-    code = "    on_pre: g += 1\n    update: {rate: 0.1}\n"
+@pytest.mark.parametrize("kind", ["max", "average"])
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [("on_pre: g += 1", "runs code at spikes"), ("equations: 'z : 1'", "has equations")],
+)
+def test_synapses_that_are_pooled_have_no_code_of_their_own(kind, code, message):
+    code = f"    {code}\n    update: {{rate: 0.1}}\n"
     text = TEXT.replace("    DELAY\n", "").replace("    update: {rate: 0.1}\n", code)
-    with pytest.raises(SpecError, match="does not know what wins"):
-        parse_text(text)
+    with pytest.raises(SpecError, match=message):
+        parse_text(text.replace("{max:", f"{{{kind}:"))

@@ -46,6 +46,31 @@ protocol:
     again: {steps: 40, from: first}
 """
 
+REPEATED = """\
+name: repeated
+dt: 1*ms
+neurons: {cell: {equations: "x : 1"}}
+populations:
+  a: {shape: [2], spikes: {times: [1*ms, 12*ms, 25*ms, 26*ms, 34*ms], neurons: [0, 1, 0, 1, 0]}}
+  cells: {shape: [1], neuron: cell}
+projections: [{name: p, from: a, to: cells.x, kind: dense, weights: 1}]
+protocol: {phases: {run: {steps: 10, repeat: {until: "spikes(a) > 9", at_most: 3}}}}
+"""
+
+
+@pytest.mark.parametrize("engine", [fused, reference])
+def test_spikes_arrive_in_every_attempt_of_a_repeated_phase(engine):
+    simulation = engine.compile(build(parse_text(REPEATED))).simulation()
+    simulation.begin({})
+    counts = []
+    for attempt in range(3):
+        simulation.enter("run", attempt)
+        simulation.advance(10)
+        simulation.leave()
+        counts.append(simulation.take_counts()["a"])
+    assert counts == [1, 1, 2]
+    assert simulation.get("cells", "x") == 4
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

@@ -36,18 +36,17 @@ def pack(plan: Plan, layout: Layout, given: Mapping[str, NDArray[Any]]) -> Lists
     given : population -> (2, spike), the trial's own steps and neurons.
     """
     found = replaying(plan)
-    length = max(phase.first + phase.steps for phase in plan.phases.values())
     heads, tables, senders = [], [], []
     at, sent = 2 * len(found), 0
     for population in found:
         assert population.replay is not None
         own = population.replay.spikes
         spikes = given.get(population.name, np.zeros((2, 0), np.int64) if own is None else own)
-        step, neuron = spikes[:, spikes[0] < length]
+        step, neuron = spikes[:, spikes[0] < plan.length]
         place = layout.grids[population.name].to_declared[neuron]
         last = int(step.max(initial=-1)) + 1
         if population.replay.period:
-            last = max(last, min(population.replay.period, length))
+            last = max(last, min(population.replay.period, plan.length))
         counts = np.bincount(step, minlength=last + 1)
         tables.append(sent + np.concatenate([[0], np.cumsum(counts)]))
         senders.append(place[np.lexsort((place, step))])

@@ -17,7 +17,7 @@ from evsim.engines.fused.loaded import Loaded
 from evsim.engines.fused.program import queue_room
 from evsim.engines.fused.replay import pack
 from evsim.engines.fused.vector import row_lanes
-from evsim.engines.traffic import directions
+from evsim.engines.traffic import directions, is_static
 
 KEPT_STEPS = 8
 """Steps in which every neuron spikes that a spike buffer holds at least."""
@@ -71,6 +71,11 @@ class FusedSimulation(Simulation):
         self.kept_end = np.cumsum(sizes).astype(np.int64)
         self.kept_at = self.kept_begin.copy()
         self.kept: NDArray[Any] = np.zeros(0, np.uint16 if widest <= 1 << 16 else np.uint32)
+        self.prepared = {
+            (p.target, p.target_variable)
+            for p in plan.projections.values()
+            if p.sends == "value" and is_static(plan, p)
+        }
         self.recording, self.record = False, np.zeros(count, np.bool_)
         self.unkept = np.zeros((count, 0), np.uint32)
         self.kept_counts: list[NDArray[np.uint32]] = []
@@ -225,7 +230,9 @@ class FusedSimulation(Simulation):
         declared = self.plan.variables(owner)[variable]
         if key in self.layout.slots:
             slot = self.layout.slots[key]
-            values = self.state[slot.buffer][slot.offset : slot.offset + slot.size]
+            early = key in self.prepared and self._is_at_start()
+            state = self.initial if early else self.state
+            values = state[slot.buffer][slot.offset : slot.offset + slot.size]
             if declared.shared:
                 return np.asarray(values[0])
             if owner in self.plan.projections:
@@ -239,6 +246,10 @@ class FusedSimulation(Simulation):
         if owner in self.plan.projections:
             return np.asarray(self.program.raw[owner][self.program.synapses(owner).weight])
         return self._learned(owner, variable)
+
+    def _is_at_start(self) -> bool:
+        """Return whether no step has formed sums yet, although `prepare` has."""
+        return self.phase is not None and self.phase.start is None and not self.done
 
     def _learned(self, population: str, variable: str) -> NDArray[Any]:
         """Return a learned variable's value for every neuron."""
