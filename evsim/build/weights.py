@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim import expressions
-from evsim.build.code import DTYPES, Kind
+from evsim.build.code import Kind
 from evsim.projections.base import Synapses
 from evsim.streams import generator
 
@@ -53,12 +53,10 @@ def draw(
 
 
 def largest_of(kind: Kind, precision: str) -> float:
-    """Return the size of the largest value that engines can keep of a kind."""
+    """Return the size of the largest value that engines and recordings can keep of a kind."""
     if kind == "boolean":
         return np.inf
-    if kind == "float":
-        return float(np.finfo(precision).max)
-    return float(np.nextafter(float(np.iinfo(DTYPES[kind]).max), 0))
+    return float(np.finfo(precision).max if kind == "float" else np.iinfo(np.int32).max)
 
 
 def normalise(

@@ -47,7 +47,9 @@ class Buffer:
             self._waiting += 1
             return
         rows = np.asarray(values)
-        if rows.ndim != self._rows.ndim:
+        if rows.shape == self._rows.shape[1:]:
+            rows = rows[None]
+        elif rows.ndim != self._rows.ndim:
             rows = rows.reshape(-1, *self._rows.shape[1:])
         end = self._waiting + len(rows)
         if end <= self.capacity:

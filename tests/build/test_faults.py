@@ -57,9 +57,9 @@ def network(**changes):
 
 def test_integers_have_a_largest_value():
     text = TEXT.format(**GOOD).replace("      x : 1\n", "      x : 1\n      n : integer\n")
-    large, larger = (text.replace("v: 1*mV", f"n: {start}") for start in ("9e18", "1e19"))
-    assert build(parse_text(large, "net.yaml")).populations["a"].variables["n"].initial[0] == 9e18
-    with pytest.raises(BuildError, match=r"is too large: 9\.2e\+18 at most"):
+    large, larger = (text.replace("v: 1*mV", f"n: {start}") for start in ("2e9", "3e9"))
+    assert build(parse_text(large, "net.yaml")).populations["a"].variables["n"].initial[0] == 2e9
+    with pytest.raises(BuildError, match=r"is too large: 2\.1e\+09 at most"):
         build(parse_text(larger, "net.yaml"))
 
 

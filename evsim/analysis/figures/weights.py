@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ KERNELS = 64
 
 def draw(run: Run, figure: Figure, trial: int | None) -> None:
     """Draw the last kernels as images, and a histogram of every parameter over the epochs."""
-    names = [parameter.name for parameter in run.layout.parameters]
+    names = [p.name for p in run.layout.parameters if math.prod(p.shape)]
     if not names or not len(run.weight_epochs):
         raise lacking(run, "weights", "ask for `record: {weights: {}}`")
     images = {name: kernels(run, name) for name in names}
@@ -39,22 +40,27 @@ def draw(run: Run, figure: Figure, trial: int | None) -> None:
 
 
 def kernels(run: Run, name: str) -> NDArray[np.floating[Any]] | None:
-    """Return the last weights as pictures, (picture, row, column); None where they are none."""
+    """Return the last weights as pictures, (picture, row, column); None where they are none.
+
+    Those of a convolution come source by source for each target.
+    """
     weights = run.weights(name)
     if weights.ndim == 4:
-        return weights[:, 0][:KERNELS]
+        return weights.reshape(-1, *weights.shape[2:])
     if weights.ndim == 2:
         for population in run.layout.populations:
             if population.size == len(weights) and population.shape[:-2] in ((), (1,)):
                 if len(population.shape) > 1:
-                    return weights.T[:KERNELS].reshape(-1, *population.shape[-2:])
+                    return weights.T.reshape(-1, *population.shape[-2:])
     return None
 
 
 def _image(panel: Axes, pictures: NDArray[np.floating[Any]], name: str) -> None:
-    limit = float(np.quantile(np.abs(pictures), 0.99)) or 1.0
-    mosaic(panel, pictures, limit)
-    panel.set_title(f"{name}, blue {-limit:.2g} to red {limit:.2g}")
+    shown = pictures[:KERNELS]
+    limit = float(np.quantile(np.abs(shown), 0.99)) or 1.0
+    mosaic(panel, shown, limit)
+    number = f", {KERNELS} of {len(pictures):,}" if len(pictures) > KERNELS else ""
+    panel.set_title(f"{name}{number}, blue {-limit:.2g} to red {limit:.2g}")
 
 
 def _histograms(run: Run, panel: Axes, name: str) -> None:

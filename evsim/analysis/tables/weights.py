@@ -6,6 +6,8 @@ norm there, and the cosine with it.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from evsim.analysis.tables.base import Table
@@ -18,7 +20,8 @@ def table(run: Run) -> Table:
     """Return a row for each parameter and epoch that is kept."""
     rows: list[tuple[str | int | float, ...]] = []
     epochs = run.weight_epochs.tolist()
-    for parameter in run.layout.parameters if epochs else ():
+    kept = [p for p in run.layout.parameters if epochs and math.prod(p.shape)]
+    for parameter in kept:
         first = run.weights(parameter.name, epochs[0]).astype(np.float64)
         start = float(np.linalg.norm(first))
         for epoch in epochs:

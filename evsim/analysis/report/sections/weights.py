@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from evsim.analysis.figures.weights import kernels
+from evsim.analysis.figures.weights import KERNELS, kernels
 from evsim.analysis.report.blocks import Axis, Block, Chart, Line, Note, Packed, Pictures, Section
 from evsim.analysis.report.sections.base import columns, numbers
 from evsim.analysis.report.subject import Subject
@@ -28,7 +29,7 @@ def section(subjects: Sequence[Subject]) -> Section:
 
 def _blocks(subject: Subject) -> Iterator[Block]:
     run = subject.run
-    names = [parameter.name for parameter in run.layout.parameters]
+    names = [p.name for p in run.layout.parameters if math.prod(p.shape)]
     if not names or not len(run.weight_epochs):
         yield Note("No weights were recorded: nothing learns, or `record` asks for none.")
         return
@@ -44,13 +45,12 @@ def _kernels(run: Run, name: str) -> Iterator[Pictures]:
     pictures = kernels(run, name)
     if pictures is None:
         return
-    shape = run.weights(name).shape
+    number, pictures = len(pictures), pictures[:KERNELS]
     limit = float(np.nanquantile(np.abs(pictures), 0.99)) or 1.0
     values = np.nan_to_num(np.clip(pictures / limit, -1, 1) * 127).round().astype(np.int8)
-    of, noun = (shape[0], "kernel") if len(shape) == 4 else (shape[1], "target neuron")
-    what = some(of, noun) if len(pictures) == of else f"{len(pictures)} of {some(of, noun)}"
-    if len(shape) == 4 and shape[1] > 1:
-        what += f", the first of {shape[1]} input channels"
+    noun = "kernel" if run.weights(name).ndim == 4 else "target neuron"
+    shown = some(number, noun)
+    what = shown if len(pictures) == number else f"{len(pictures)} of {shown}"
     about = f"{what}; blue −{limit:.2g} to red {limit:.2g}."
     alt = f"Weights of {name} as small pictures: {what}"
     yield Pictures(name, about, alt, pictures.shape, Packed.of(values), signed=True)
