@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import evsim
+from evsim.analysis.analyze import analyze
 from evsim.simulate import Result
 from evsim.spec.parse import parse_text
 from tests.helpers import tiny
@@ -186,3 +187,23 @@ record: {states: [{population: p, variables: [a]}]}
     with evsim.open(result.folder) as run:
         steps, values = run.states("p", "a", 1)
     assert len(steps) == 6 and values.shape == (6, 0)
+
+
+def test_weights_of_which_there_are_none_are_recorded_and_measured(tmp_path: Path) -> None:
+    text = """\
+name: none
+dt: 1*ms
+neurons: {cell: {equations: "x : 1"}}
+populations: {a: {shape: [3], neuron: cell, init: {x: 2}}, b: {shape: [2], neuron: cell}}
+projections:
+  - {name: p, from: a.x, to: b.x, kind: sparse, pairs: [], sends: value, learn: rule}
+  - {name: q, from: a.x, to: b.x, kind: dense, sends: value, weights: 1, learn: rule}
+plasticity: {rule: {at_end: {run: g += x_pre}, update: {rate: 0.5}}}
+protocol: {phases: {run: {steps: 6}}}
+record: {weights: {parameters: all}}
+"""
+    result = evsim.run(parse_text(text), out=tmp_path)
+    with evsim.open(result.folder) as run:
+        assert run.weights("p").size == 0
+        assert (run.weights("q") == 2).all()
+        assert {row[0] for row in analyze(run, ["weights"])["weights"].rows} == {"q"}
