@@ -3,8 +3,8 @@
 A synapse's weight is known at certain times: where `record.states` samples its `w` in a trial, at
 the samples, else after the epochs of which `record.weights` keeps it. The changes in between are
 the observations; a pair of a source's and a target's spike in one trial belongs to the interval in
-which the later one lies, as synapses learn at the later one. Lags are those of spikes as they are
-sent; delays are not known here.
+which the later one lies, as synapses learn at the later one. Times are those at which spikes run
+the synapse's code, after its delays.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from evsim.analysis.network import Unmeasured
 from evsim.analysis.sampling import evenly, trains
+from evsim.build.delays import delay_steps
 from evsim.errors import Fault
-from evsim.projections.base import Synapses
+from evsim.projections.base import Geometry, Synapses
 from evsim.recording.reader import Run
 from evsim.spec.schema import Network, Projection
 from evsim.spec.wiring import infer_geometry
@@ -46,7 +47,8 @@ class Pairings:
     ----------
     change : (observation,), by which a weight changed in an interval.
     observation : (pair,), the one that a pair belongs to.
-    lag : (pair,), time of the target's spike less that of the source's, steps.
+    lag : (pair,), time of the target's spike less that of the source's, steps, both with the
+        synapse's delay.
     nearest : (pair,), whether the earlier spike is the last one of its side before the later.
     """
 
@@ -65,8 +67,8 @@ def pairings(run: Run, network: Network, projection: Projection) -> Pairings:
     ------
     Unmeasured : the recording does not say which spikes came with which changes.
     """
-    ends = [text.partition(".")[0] for text in (projection.from_, projection.to)]
-    silent = [f"'{name}'" for name in dict.fromkeys(ends) if name not in run.layout.spikes]
+    names = [text.partition(".")[0] for text in (projection.from_, projection.to)]
+    silent = [f"'{name}'" for name in dict.fromkeys(names) if name not in run.layout.spikes]
     if silent:
         hint = "ask for `record: {spikes: {populations: all}}` in the network file"
         raise lacks(projection, f"the spikes of {' and '.join(silent)} are not kept", hint)
@@ -75,18 +77,53 @@ def pairings(run: Run, network: Network, projection: Projection) -> Pairings:
     if geometry.synapse_count > LISTED:
         raise lacks(projection, f"its {geometry.synapse_count:,} synapses are too many")
     synapses = geometry.synapses()
+    ends = _ends(network, projection, geometry, synapses)
     if len(np.unique(synapses.weight)) < len(synapses.weight):
         raise lacks(projection, "its synapses share weights")
     for number, entry in enumerate(run.layout.states):
         if entry.population == projection.name and "w" in {v.name for v in entry.variables}:
-            return _of_samples(run, projection, synapses, number)
-    return _of_epochs(run, network, projection, synapses)
+            return _of_samples(run, projection, ends, number)
+    return _of_epochs(run, network, projection, ends, synapses.weight)
 
 
 def lacks(projection: Projection, what: str, instead: str = "") -> Unmeasured:
     """Return the error of a projection whose changes cannot be told; `instead` is what to do."""
     message = f"The window of projection '{projection.name}' cannot be measured: {what}."
     return Unmeasured(Fault(message, hint=instead))
+
+
+@dataclass(frozen=True)
+class _End:
+    """One end of a projection: a population, and (synapse,) its neurons and steps of delay."""
+
+    population: str
+    neuron: Ints
+    delay: Ints
+
+
+_Ends = tuple[_End, _End]
+
+
+def _ends(
+    network: Network, projection: Projection, geometry: Geometry, synapses: Synapses
+) -> _Ends:
+    """Return the source's and the target's end, with delays as they were drawn for the run."""
+    sides = {
+        "delay": (projection.from_, synapses.pre),
+        "delay_post": (projection.to, synapses.post),
+    }
+    source, target = (
+        _End(
+            text.partition(".")[0],
+            neuron,
+            np.broadcast_to(
+                delay_steps(network, getattr(projection, field), geometry, field, projection.name),
+                neuron.shape,
+            ),
+        )
+        for field, (text, neuron) in sides.items()
+    )
+    return source, target
 
 
 def _check_phases(network: Network, projection: Projection) -> None:
@@ -105,21 +142,21 @@ def _learning(run: Run) -> Ints:
     return np.array([row for row in kept.tolist() if tuple(run.phases(row)) == names], np.int64)
 
 
-def _of_samples(run: Run, projection: Projection, synapses: Synapses, number: int) -> Pairings:
+def _of_samples(run: Run, projection: Projection, ends: _Ends, number: int) -> Pairings:
     """Return the changes between two samples of an entry of `record.states`."""
     entry, names = run.layout.states[number], tuple(phase.name for phase in run.layout.phases)
     rows = [row for row in _learning(run).tolist() if run.sampled_phases(row, number) == names]
     if not rows:
         hint = "record both in the same trials, and in all phases"
         raise lacks(projection, "no training trial kept both its spikes and its weights", hint)
-    stored = np.arange(len(synapses.pre)) if entry.neurons is None else np.array(entry.neurons)
+    stored = np.arange(len(ends[0].neuron)) if entry.neurons is None else np.array(entry.neurons)
     rows = evenly(np.array(rows), TRIALS).tolist()
-    columns = evenly(np.arange(len(stored)), _affordable(run, projection, rows))
+    columns = evenly(np.arange(len(stored)), _affordable(run, ends, rows))
     parts = []
     for row in rows:
         step, values = run.states(projection.name, "w", row, entry=number)
         change = np.diff(values[:, columns].astype(np.float64), axis=0).T  # (synapse, interval)
-        met = _met(run, projection, synapses, stored[columns], row)
+        met = _met(run, ends, stored[columns], row)
         # A sample at a step's start comes before the step's spikes, one at its end after them.
         later = met.later if entry.when == "start" else met.later - 1
         interval = np.searchsorted(step, later, "right") - 1
@@ -129,8 +166,15 @@ def _of_samples(run: Run, projection: Projection, synapses: Synapses, number: in
     return _joined(parts)
 
 
-def _of_epochs(run: Run, network: Network, projection: Projection, synapses: Synapses) -> Pairings:
-    """Return the changes between two epochs of which weights are kept."""
+def _of_epochs(
+    run: Run, network: Network, projection: Projection, ends: _Ends, weight: Ints
+) -> Pairings:
+    """Return the changes between two epochs of which weights are kept.
+
+    Parameters
+    ----------
+    weight : (synapse,), its place in the parameter.
+    """
     epochs, kept = run.weight_epochs.tolist(), {p.name for p in run.layout.parameters}
     if projection.name not in kept or len(epochs) < 2:
         hint = (
@@ -145,12 +189,12 @@ def _of_epochs(run: Run, network: Network, projection: Projection, synapses: Syn
         hint = "ask for `record: {spikes: {trials: all, phases: all}}`"
         raise lacks(projection, "no epoch kept the spikes of all its training trials", hint)
     every = [row for *_, rows in intervals for row in rows]
-    chosen = evenly(np.arange(len(synapses.pre)), _affordable(run, projection, every))
+    chosen = evenly(np.arange(len(weight)), _affordable(run, ends, every))
     parts = []
     for before, after, rows in intervals:
         old, new = (run.weights(projection.name, epoch).ravel() for epoch in (before, after))
-        change = (new.astype(np.float64) - old)[synapses.weight[chosen]]
-        met = _together(_met(run, projection, synapses, chosen, row) for row in rows)
+        change = (new.astype(np.float64) - old)[weight[chosen]]
+        met = _together(_met(run, ends, chosen, row) for row in rows)
         parts.append(Pairings(change, met.synapse, met.lag, met.nearest))
     return _joined(parts)
 
@@ -166,14 +210,14 @@ def _intervals(run: Run, epochs: list[int]) -> list[tuple[int, int, list[int]]]:
     return found
 
 
-def _affordable(run: Run, projection: Projection, rows: list[int]) -> int:
+def _affordable(run: Run, ends: _Ends, rows: list[int]) -> int:
     """Return how many synapses can be looked at in some trials."""
     pairs = 0.0
     for row in rows:
         spikes = 2 * REACH / run.layout.dt
-        for name in (projection.from_.partition(".")[0], projection.to.partition(".")[0]):
-            count = run.counts(name, row)
-            spikes *= float(count.sum()) / run.layout.population(name).size
+        for end in ends:
+            count = run.counts(end.population, row)
+            spikes *= float(count.sum()) / run.layout.population(end.population).size
         pairs += spikes / len(count)
     return max(1, min(SYNAPSES, VISITS // len(rows), int(PAIRS / max(pairs, 1.0))))
 
@@ -188,21 +232,30 @@ class _Met:
     nearest: NDArray[np.bool_]
 
 
-def _met(run: Run, projection: Projection, synapses: Synapses, chosen: Ints, trial: int) -> _Met:
+def _met(run: Run, ends: _Ends, chosen: Ints, trial: int) -> _Met:
     """Return the pairs of spikes of some synapses that lie within `REACH` in a trial.
 
-    Of two spikes in one step the source's is the earlier: synapses have them in this order.
+    Of two spikes in one step the source's is the earlier: synapses have them in this order. What
+    would run after the trial's last step never does.
     """
     reach = round(REACH / run.layout.dt)
     sides = []
-    for end, neurons in ((projection.from_, synapses.pre), (projection.to, synapses.post)):
-        own, place = np.unique(neurons[chosen], return_inverse=True)
-        kept = trains(run, end.partition(".")[0], trial, None, own)
-        sides.append([kept[at] for at in place.tolist()])
+    for end in ends:
+        own, place = np.unique(end.neuron[chosen], return_inverse=True)
+        kept = trains(run, end.population, trial, None, own)
+        steps = len(run.counts(end.population, trial))
+        late = zip(place.tolist(), end.delay[chosen].tolist(), strict=True)
+        sides.append([_delayed(kept[at], delay, steps) for at, delay in late])
     return _together(
         _pairs(synapse, pre, post, reach)
         for synapse, (pre, post) in enumerate(zip(*sides, strict=True))
     )
+
+
+def _delayed(train: Ints, delay: int, steps: int) -> Ints:
+    if not delay:
+        return train
+    return train[: np.searchsorted(train, steps - delay)] + delay
 
 
 def _pairs(synapse: int, pre: Ints, post: Ints, reach: int) -> _Met:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from evsim import expressions, units
 from evsim.build.code import Block, SynapseCode
+from evsim.build.delays import delay_steps
 from evsim.build.faults import Faults
 from evsim.build.plan import Pathway, Population, Projection
-from evsim.build.synapses import delay_steps, pathways, synapse_variables
+from evsim.build.synapses import pathways, synapse_variables
 from evsim.build.weights import DEFAULT_WEIGHTS, draw, largest_of, normalised
 from evsim.projections.base import Geometry
 from evsim.spec import schema

@@ -16,13 +16,10 @@ from evsim.build.code import DTYPES, Block, SynapseCode, Variable
 from evsim.build.faults import Faults
 from evsim.build.plan import Pathway, When
 from evsim.build.weights import draw, largest_of
-from evsim.expressions import ExpressionError
 from evsim.models.base import declarations
 from evsim.projections.base import Geometry
 from evsim.spec import schema
-from evsim.spec.types import MAX_WAITING
 
-SECOND = units.dimensions("second")
 RESERVED = frozenset({"i", "j", "N", "N_pre", "N_post", "t", "dt", "t_in_timesteps", "delay"})
 
 
@@ -163,47 +160,6 @@ def _is_state(synapses: Any, name: str, variable: Any) -> bool:
         and not name.startswith(("_", "N_"))
         and name not in RESERVED
     )
-
-
-def delay_steps(
-    network: schema.Network, text: str | None, geometry: Geometry, *stream: str
-) -> NDArray[np.int64]:
-    """Return whole steps from a spike to its effect, () or (synapse,) where they differ.
-
-    A delay of half a step is rounded up, as compiled Brian2 code does.
-
-    Parameters
-    ----------
-    text : expression over the numbers `i` and `j` of source and target, rand(), randn(),
-        uniform(a, b); None for none.
-
-    Raises
-    ------
-    ValueError : it cannot be evaluated, is no time or negative.
-    """
-    if text is None:
-        return np.zeros((), np.int64)
-    shape: tuple[int, ...] = ()
-    names: dict[str, Any] = {}
-    if _varies(text):
-        synapses = geometry.synapses()
-        shape = (len(synapses.pre),)
-        names = {"i": synapses.pre, "j": synapses.post}
-    values = draw(text, shape, names, SECOND, network.seed, *stream)
-    if values.size and values.min() < 0:
-        raise ExpressionError(f"a delay of {values.min():g} s is negative")
-    steps = np.floor(values / network.dt + 0.5)
-    size = int(max(np.prod(geometry.source_shape), np.prod(geometry.target_shape)))
-    if steps.size and steps.max() * size > MAX_WAITING:
-        raise ExpressionError(
-            f"a delay of {values.max():g} s is {steps.max():g} steps: too many spikes could wait"
-        )
-    return steps.astype(np.int64)
-
-
-def _varies(text: str) -> bool:
-    used = compat.identifiers(text)
-    return bool(used & {"i", "j", "rand", "randn", "uniform"})
 
 
 def pathways(

@@ -62,11 +62,20 @@ SAMPLED = replace(
 )
 UP, DOWN, SLOW, FAST = 1e-3, -7e-4, 20.0, 12.0
 """The rule's amplitudes, and its time constants in steps: for targets after and before sources."""
+NO_DELAYS = np.zeros(SOURCES, int), np.zeros(TARGETS, int)
 
 
 def rasters(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Spikes of both sides as chance has them, (step, neuron)."""
     return random.random((STEPS, SOURCES)) < 0.02, random.random((STEPS, TARGETS)) < 0.03
+
+
+def delayed(raster: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """The same spikes, those of each neuron some steps later."""
+    late = np.zeros_like(raster)
+    for neuron, delay in enumerate(steps):
+        late[delay:, neuron] = raster[: STEPS - delay, neuron]
+    return late
 
 
 def learn(pre: np.ndarray, post: np.ndarray, nearest: bool = False) -> np.ndarray:
@@ -107,10 +116,12 @@ def write(
     network: str = NETWORK,
     nearest: bool = False,
     kept: Callable[[int], bool] = lambda trial: True,
+    delays: tuple[np.ndarray, np.ndarray] = NO_DELAYS,
 ) -> Path:
     """Two epochs of two trials each of pairs that learn; return the run's folder.
 
-    `kept` says of which trials spikes are kept.
+    `kept` says of which trials spikes are kept, `delays` how late those of sources and targets
+    are at their synapses.
     """
     random = np.random.default_rng(1)
     folder = RunFolder.create(root, "pairs", network, {"file": str(root / "pairs.yaml")})
@@ -120,7 +131,8 @@ def write(
             writer.weights(0, {"synapses": weights})
         for trial in range(4):
             pre, post = rasters(random)
-            w = weights + np.concatenate([np.zeros((1, len(weights))), learn(pre, post, nearest)])
+            late = [delayed(r, d) for r, d in zip((pre, post), delays, strict=True)]
+            w = weights + np.concatenate([np.zeros((1, len(weights))), learn(*late, nearest)])
             weights = w[-1]
             parts = phases(pre, post, w, layout)
             writer.trial(
@@ -171,6 +183,18 @@ def test_sampled_weights_give_the_rule(tmp_path: Path, when: str) -> None:
         * np.exp(-np.abs(window.lag) * 1e3 / np.where(window.lag >= 0, SLOW, FAST))
     )
     assert 0.8 < (off < 2 * window.error).mean() <= 1
+
+
+@pytest.mark.parametrize("every", [1, 50])
+def test_delays_are_known(tmp_path: Path, every: int) -> None:
+    """Also where weights are sampled before the spikes that were sent arrive."""
+    network = NETWORK.replace("weights: 0.5", "weights: 0.5\n    delay: (1 + i)*ms")
+    network = network.replace("delay:", "delay_post: 4*ms\n    delay:")
+    layout = replace(SAMPLED, states=(replace(SAMPLED.states[0], every=every),))
+    delays = 1 + np.arange(SOURCES), np.full(TARGETS, 4)
+    window = measured(write(tmp_path, layout, network, delays=delays))
+    assert window.explained > 0.98
+    assert_known(window, 0.1)
 
 
 def test_changes_to_which_no_exponential_fits_have_none() -> None:
