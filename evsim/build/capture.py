@@ -275,9 +275,8 @@ def _symbol(
         if side:
             return Symbol("state", f"_synaptic_{side}", kind="integer")
         return Symbol("index", "i", kind="integer")
-    if variable.scalar and name != variable.name:
-        side = name.removeprefix(f"{variable.name}_")
-    elif variable.scalar and isinstance(owner, brian2.Synapses):
-        # Without a suffix Brian2 means the synapse's own or else the target's.
-        side = "" if variable.owner.name == owner.name else "post"
+    if variable.scalar and isinstance(owner, brian2.Synapses):
+        # Brian2 gives what is shared no index, and nested equations leave no suffix to tell.
+        groups = {"": owner, "post": owner.target, "pre": owner.source}
+        side = next(s for s, group in groups.items() if whole(group).name == variable.owner.name)
     return Symbol("state", variable.name, side, kind, bool(variable.scalar))

@@ -62,6 +62,7 @@ class PlasticityModel:
     on_pre, on_post : code for every synapse of a neuron that spikes; None where there is none.
     method : integrator of equations that are not event-driven.
     parameters : name -> quantity as text.
+    like_weight : those of the parameters that have the weight's unit, whatever that is.
     init : variable of the equations -> start value as text.
     reference : the publication that the rule follows.
     """
@@ -73,6 +74,7 @@ class PlasticityModel:
     on_post: str | None = None
     method: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
+    like_weight: frozenset[str] = frozenset()
     init: Mapping[str, str] = field(default_factory=dict)
     reference: str = ""
 

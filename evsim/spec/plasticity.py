@@ -128,11 +128,12 @@ def _check_equations(faults: Faults, path: Path, rule: Plasticity) -> dict[str, 
 
 
 def _replaced(faults: Faults, path: Path, rule: Plasticity) -> Mapping[str, str]:
-    """Return the library's parameters, where a rule has the library's code unchanged."""
+    """Return the library's parameters whose unit is known, where its code is unchanged."""
     code = ("equations", *MOMENTS, *AT_SPIKES)
     if rule.model is None or any(faults.network.source.get((*path, field)) for field in code):
         return {}
-    return models.plasticity_model(rule.model).parameters
+    model = models.plasticity_model(rule.model)
+    return {name: t for name, t in model.parameters.items() if name not in model.like_weight}
 
 
 def _check_update(faults: Faults, path: Path, rule: Plasticity) -> None:

@@ -414,3 +414,32 @@ def test_a_neuron_under_a_current_fires_at_its_rate():
     )
     np.testing.assert_array_equal(left["step", "cells", "spikes"], right["step", "cells", "spikes"])
     np.testing.assert_allclose(left["step", "cells", "v"], right["step", "cells", "v"], rtol=1e-12)
+
+
+@pytest.mark.parametrize("side", ["pre", "post"])
+def test_synapses_read_what_follows_from_shared_values(side):
+    """Of the source or the target: x depends on the shared `level` of its own group."""
+    plan = plan_of(
+        """
+  cell:
+    equations: |
+      level : 1 (shared)
+      twice = 2*level : 1 (shared)
+      v : 1
+      x = v + twice : 1
+      got : 1
+    threshold: v > 1
+""",
+        """
+  a: {shape: [3], neuron: cell, init: {v: 1.5 + i, level: 0.25}}
+  b: {shape: [2], neuron: cell, init: {v: 0.5*i, level: 4}}
+""",
+        f"""
+projections: [{{name: p, from: a, to: b.got, kind: dense, weights: 1, learn: rule}}]
+plasticity: {{rule: {{on_pre: w += x_{side}}}}}
+record: {{states: [{{population: p, variables: [w]}}]}}
+""",
+        phases="run: {steps: 2}",
+    )
+    x = {"pre": np.repeat([2.0, 3.0, 4.0], 2), "post": np.tile([8.0, 8.5], 3)}[side]
+    assert run(plan)["run", "p", "w"].tolist() == (1 + 2 * x).tolist()

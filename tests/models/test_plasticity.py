@@ -6,6 +6,7 @@ import pytest
 from evsim.build.build import build
 from evsim.engines.fused import engine as fused
 from evsim.engines.reference import engine as reference
+from evsim.errors import BuildError
 from evsim.spec.parse import parse_text
 
 RULES = ("pair_stdp", "multiplicative_stdp", "nearest_stdp", "triplet_stdp", "short_term")
@@ -156,3 +157,25 @@ def test_a_reward_moves_what_is_eligible_in_proportion():
     # The eligibility fades with 1 s from the pair's second spike, at 20 and 30 ms, on.
     faded = [np.exp(-0.08) - np.exp(-0.28), np.exp(-0.07) - np.exp(-0.27)]
     np.testing.assert_allclose(moved["much"], eligible * faded, rtol=1e-3)
+
+
+def test_weights_may_have_a_unit():
+    """That of `w_max`."""
+    rules = [rule for rule in RULES if rule != "short_term"]
+    text = """\
+name: units
+dt: 0.1*ms
+neurons: {cell: {equations: "v : volt", threshold: v > 1.2*mV}}
+populations: {a: {shape: [2], neuron: cell}, b: {shape: [1], neuron: cell}}
+projections:
+"""
+    text += "".join(
+        f"  - {{name: p_{r}, from: a, to: b.v, kind: dense, weights: 0.7*mV, learn: {r}}}\n"
+        for r in rules
+    )
+    text += "plasticity:\n"
+    text += "".join(f"  {r}: {{model: {r}, parameters: {{w_max: 2*mV}}}}\n" for r in rules)
+    text += "protocol: {phases: {run: {steps: 100}}}\n"
+    assert len(build(parse_text(text)).projections) == len(rules)
+    with pytest.raises(BuildError, match="inconsistent units"):
+        build(parse_text(text.replace("2*mV", "2*ms")))

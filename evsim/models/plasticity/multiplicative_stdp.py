@@ -30,5 +30,6 @@ w += a_plus*(w_max - w)*x
         "a_minus": "0.00525",
         "w_max": "1",
     },
+    like_weight=frozenset({"w_max"}),
     reference="van Rossum, Bi, Turrigiano 2000, Journal of Neuroscience; Rubin et al. 2001, PRL",
 )

@@ -30,5 +30,6 @@ w = clip(w + w_max*a_plus*x, 0*w_max, w_max)
         "a_minus": "0.00525",
         "w_max": "1",
     },
+    like_weight=frozenset({"w_max"}),
     reference="Song, Miller, Abbott 2000, Nature Neuroscience",
 )

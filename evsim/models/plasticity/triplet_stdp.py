@@ -40,5 +40,6 @@ o2 += 1
         "a3_minus": "2.3e-4",
         "w_max": "1",
     },
+    like_weight=frozenset({"w_max"}),
     reference="Pfister, Gerstner 2006, Journal of Neuroscience",
 )
