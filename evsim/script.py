@@ -29,6 +29,7 @@ from evsim.build import brian2_compat as compat
 from evsim.build.objects import sort_objects
 from evsim.build.plan import Plan
 from evsim.build.script import build_script
+from evsim.build.weights import largest_of
 from evsim.engines.base import Program
 from evsim.errors import BuildError, EngineError, Fault, nearest
 from evsim.orchestrator.report import Reporter
@@ -40,7 +41,7 @@ from evsim.recording.writer import Writer
 from evsim.simulate import Result, execute
 from evsim.spec.schema import Network
 from evsim.spec.source import Source
-from evsim.spec.types import RUN_NAME
+from evsim.spec.types import MAX_STEPS, RUN_NAME
 from evsim.units import shorten
 
 Key = tuple[str, str]
@@ -186,6 +187,13 @@ def _values(plan: Plan, key: Key, text: str, given: ArrayLike, trials: int) -> N
     values = np.asarray(given)
     if values.dtype.kind not in "biuf":
         raise BuildError([Fault(f"'{text}' needs numbers, not {values.dtype}.")])
+    kind = known[key[1]].kind
+    largest = largest_of(kind, plan.precision)
+    wrong = values[~(np.abs(values.astype(np.float64)) <= largest)]
+    if wrong.size:
+        raise BuildError([Fault(f"'{text}' cannot be {wrong[0]:g}: {largest:.2g} at most.")])
+    if kind == "integer" and np.any(values != np.rint(values)):
+        raise BuildError([Fault(f"'{text}' needs whole numbers.", hint="np.rint() makes some")])
     size = 1 if known[key[1]].shared else plan.size(key[0])
     if values.shape == (trials,):
         values = np.repeat(values[:, None], size, 1)
@@ -290,7 +298,10 @@ class Script:
         if isinstance(duration, str) or not brian2.have_same_dimensions(duration, brian2.second):
             message = f"A run's duration is a time, not '{duration}'."
             raise BuildError([Fault(message, hint="write '1*second'")])
-        steps = round(float(duration) / self.plan.dt)
+        ratio = float(duration) / self.plan.dt
+        if not ratio <= MAX_STEPS:
+            raise BuildError([Fault(f"{duration} is more than {MAX_STEPS:,} steps.")])
+        steps = round(ratio)
         if steps < 1:
             raise BuildError([Fault(f"{duration} is shorter than a step of the network.")])
         phase = self.plan.phases["run"]

@@ -309,13 +309,27 @@ def test_what_cannot_be_run_is_named_before_anything_runs():
     assert "not in volt" in unit
     assert "no precision 'float16'" in refused(group, precision="float16")
     assert "'../x' cannot name a folder" in refused(group, name="../x")
-    for duration in (10, "1 s", 3 * mV, 0 * ms):
-        with pytest.raises(EvsimError, match="is a time|shorter than a step"):
+    for duration in (10, "1 s", 3 * mV, 0 * ms, np.inf * ms, np.nan * ms):
+        with pytest.raises(EvsimError, match="is a time|shorter than a step|100,000,000 steps"):
             evsim.compile(group).run(duration)
     assert "'cells.gain'" in refused(group, parameters={"cells.gain": [1]})
     assert "has no variable 'gian'" in refused(group, parameters={"refused_cells.gian": [1]})
     shape = refused(group, trials=2, parameters={"refused_cells.drive": np.zeros((2, 5))})
     assert "(2, 3)" in shape
+    nan = refused(group, parameters={"refused_cells.drive": [np.nan]})
+    assert "'refused_cells.drive' cannot be nan" in nan
+    counted = b2.NeuronGroup(1, "n : integer", name="counted")
+    for value, message in ((0.5, "needs whole numbers"), (2**40, "2.1e+09 at most")):
+        assert message in refused(counted, parameters={"counted.n": [value]})
+    clocked = b2.SpikeGeneratorGroup(1, [0], [0] * ms, period=0.25 * ms, name="clocked")
+    assert "its period, 0.00025 s, is no multiple of its dt" in refused(clocked)
+    for name, when, slot in (("early", "start", "start"), ("late", "end", "after_end")):
+        changing = b2.NeuronGroup(1, "n : 1", name=name)
+        changing.run_regularly("n += 1", when=slot)
+        monitor = b2.StateMonitor(changing, "n", record=True, when=when, name=f"of_{name}")
+        assert f"in the slot '{slot}', '{name}_run_regularly' changes 'n'" in refused(
+            changing, monitor
+        )
 
     @b2.check_units(x=1, result=1)
     def mine(x):

@@ -149,11 +149,13 @@ def _variable(
     text = declared.init.get(name)
     if text is not None:
         own = shape if shared or share is None else shared_shape(declared.shape, share)
-        names = {"i": np.arange(int(np.prod(own))), "N": float(np.prod(declared.shape))}
-        largest = largest_of(kind, network.precision)
+        stream = ("init", population, name)
+        count = int(np.prod(own))
+        names = {"i": np.arange(count), "N": float(count)}
+        largest, whole = largest_of(kind, network.precision), kind == "integer"
         try:
             drawn = draw(
-                text, own, names, dims, network.seed, "init", population, name, largest=largest
+                text, own, names, dims, network.seed, *stream, largest=largest, whole=whole
             )
             initial = drawn if share is None else spread(drawn, declared.shape, share)
         except ValueError as error:

@@ -32,6 +32,7 @@ from evsim.build.synapses import RESERVED as SYNAPTIC
 from evsim.errors import BuildError, Fault
 from evsim.projections.base import Listed
 from evsim.replay import ReplayError, spike_list
+from evsim.spec.types import SCHEDULE
 
 NEVER = 1e50
 """Seconds from which a period of Brian2 means none."""
@@ -86,6 +87,7 @@ def build_script(
     dt = _dt([*script.groups, *script.generators])
     periods = {i.name: _period(i, dt) for i in compat.in_order(running)}
     blocks = [replace(b, every=periods.get(b.name, 1)) for b in blocks]
+    _check_monitors(script.monitors, blocks)
     names = {runner.name for runner in derived}
     blocks = [_storing(b) if b.name in names else b for b in blocks]
     arrays = _arrays(blocks, running, namespace, dt)
@@ -132,6 +134,31 @@ def _derived(monitor: Any) -> list[Any]:
     ]  # fmt: skip
 
 
+def _check_monitors(monitors: Sequence[Any], blocks: Sequence[Block]) -> None:
+    """Refuse monitors between code that changes what they record: recordings look around it all."""
+    order = {name: at for at, name in enumerate(SCHEDULE)}
+    for monitor in (m for m in monitors if isinstance(m, brian2.StateMonitor)):
+        place = (order[monitor.when], monitor.order, monitor.name)
+        owner, recorded = compat.whole(monitor.source).name, set(monitor.record_variables)
+        for block in blocks:
+            early = (order[block.when], block.order, block.name) < place
+            changed = recorded & _written(block) if block.owner == owner else set()
+            if changed and early == (monitor.when == "start"):
+                what = "before" if early else "after"
+                text = (
+                    f"'{monitor.name}' (StateMonitor): in the slot '{block.when}', '{block.name}' "
+                    f"changes '{min(changed)}' {what} it is recorded."
+                )
+                other = "end" if early else "start"
+                hint = f"record with `when='{other}'`, or run the code in another slot"
+                raise BuildError([Fault(text, hint=hint)])
+
+
+def _written(block: Block) -> set[str]:
+    statements = (*block.scalar, *block.vector)
+    return {block.symbols[s.var].variable for s in statements if s.op != ":="}
+
+
 def _storing(block: Block) -> Block:
     """Return a block of `_derived` whose results are states of the names that they are of."""
     kept = {n.removeprefix(STORED): s for n, s in block.symbols.items() if n.startswith(STORED)}
@@ -173,13 +200,9 @@ def _population(
     synapses: Sequence[Any],
     arrays: Mapping[str, TimedValues],
 ) -> Population:
-    written = {
-        block.symbols[s.var].variable
-        for block in blocks
-        if block.owner == group.name
-        for s in (*block.scalar, *block.vector)
-        if s.op != ":="
-    } | {"lastspike", "not_refractory"}
+    written = {"lastspike", "not_refractory"}
+    for block in blocks:
+        written |= _written(block) if block.owner == group.name else set()
     for made in synapses:
         ends = {"pre": compat.whole(made.source).name, "post": compat.whole(made.target).name}
         for block in (b for b in blocks if b.owner == made.name):
@@ -253,6 +276,9 @@ def _stored(group: Any, symbol: Symbol) -> Variable:
 def _generator(group: Any, dt: float) -> Population:
     period = float(group.variables["period"].get_value().item())
     steps = 0 if period > NEVER or period == 0 else round(period / dt)
+    if 0 < period < NEVER and abs(period - steps * dt) > 1e-6 * period:
+        text = f"'{group.name}': its period, {period:g} s, is no multiple of its dt, {dt:g} s."
+        raise BuildError([Fault(text)])
     times, neurons = np.asarray(group._spike_time), np.asarray(group._neuron_index)
     try:
         spikes = spike_list(times, neurons, len(group), dt, steps, merge=False)

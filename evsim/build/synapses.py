@@ -135,10 +135,12 @@ def synapse_variables(
         text = rule.init.get(name)
         if text is not None:
             stream = ("init", f"{projection.name} synapses", name)
-            largest = largest_of(kind, network.precision)
+            largest, whole = largest_of(kind, network.precision), kind == "integer"
             names = {"N": float(count)}
             try:
-                initial = draw(text, shape, names, dims, network.seed, *stream, largest=largest)
+                initial = draw(
+                    text, shape, names, dims, network.seed, *stream, largest=largest, whole=whole
+                )
             except ValueError as error:
                 faults.add(("plasticity", projection.learn, "init", name), str(error))
         found[name] = Variable(

@@ -24,6 +24,7 @@ def draw(
     seed: int,
     *stream: str,
     largest: float = np.inf,
+    whole: bool = False,
 ) -> NDArray[np.float64]:
     """Return the values of an `init` or `weights` expression.
 
@@ -34,6 +35,7 @@ def draw(
     dimensions : that the values must have.
     seed, stream : of the counter-based generator.
     largest : see `largest_of`.
+    whole : whether values must be whole numbers.
 
     Raises
     ------
@@ -49,6 +51,8 @@ def draw(
         raise expressions.ExpressionError(f"'{text}' is not finite")
     if np.abs(found.value).max(initial=0) > largest:
         raise expressions.ExpressionError(f"'{text}' is too large: {largest:.2g} at most")
+    if whole and np.any(found.value != np.rint(found.value)):
+        raise expressions.ExpressionError(f"'{text}' is no whole number", hint="int() makes one")
     return np.array(np.broadcast_to(found.value, shape), dtype=np.float64)
 
 

@@ -19,10 +19,8 @@ from numpy.typing import NDArray
 from evsim.build.code import Block
 from evsim.build.plan import Pathway, Plan, Projection
 from evsim.build.shared import SharedInputs
+from evsim.spec.types import SCHEDULE
 from evsim.streams import stream_key
-
-SLOTS = ("start", "groups", "thresholds", "synapses", "resets", "end")
-SCHEDULE = tuple(f"{prefix}{slot}" for slot in SLOTS for prefix in ("before_", "", "after_"))
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,10 @@ from evsim.models.base import read_equations
 from evsim.spec.faults import Faults, Scope, check_quantity, variants
 from evsim.spec.schema import Neuron
 from evsim.spec.source import Path
+from evsim.spec.types import SCHEDULE
 
 CLOCK = frozenset({"k", "t", "dt", "t_in_timesteps", "i", "N"})
 NOISE = re.compile(r"xi(_\w+)?$")
-SLOTS = tuple(
-    f"{prefix}{slot}"
-    for slot in ("start", "groups", "thresholds", "synapses", "resets", "end")
-    for prefix in ("before_", "", "after_")
-)
 METHODS = frozenset(
     {
         "euler", "exact", "exponential_euler", "heun", "independent", "linear", "milstein", "rk2",
@@ -43,8 +39,8 @@ def check_neurons(faults: Faults, scope: Scope) -> None:
         if not entry.equations and entry.model is None:
             faults.add(path, f"Neuron '{name}' has no equations.", "give `equations` or `model`")
         for slot in entry.run:
-            if slot not in SLOTS:
-                hint = nearest(slot, SLOTS)
+            if slot not in SCHEDULE:
+                hint = nearest(slot, SCHEDULE)
                 faults.add((*path, "run", slot), f"Unknown slot '{slot}'.", hint, key=True)
         _check_events(faults, path, entry)
         if entry.method is not None and entry.method not in METHODS:

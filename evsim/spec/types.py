@@ -14,6 +14,13 @@ MAX_STEPS = 100_000_000
 MAX_WAITING = 1_000_000_000
 """Spikes on their way to one projection's synapses: steps of the longest delay times neurons."""
 
+SCHEDULE = tuple(
+    f"{prefix}{slot}"
+    for slot in ("start", "groups", "thresholds", "synapses", "resets", "end")
+    for prefix in ("before_", "", "after_")
+)
+"""Brian2's slots, in the order in which a step runs them."""
+
 
 def _as_text(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):

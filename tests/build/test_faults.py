@@ -61,6 +61,8 @@ def test_integers_have_a_largest_value():
     assert build(parse_text(large, "net.yaml")).populations["a"].variables["n"].initial[0] == 2e9
     with pytest.raises(BuildError, match=r"is too large: 2\.1e\+09 at most"):
         build(parse_text(larger, "net.yaml"))
+    with pytest.raises(BuildError, match="'i/2' is no whole number"):
+        build(parse_text(text.replace("v: 1*mV", "n: i/2"), "net.yaml"))
 
 
 def test_the_base_is_good():

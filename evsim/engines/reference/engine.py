@@ -20,7 +20,6 @@ from evsim.build.draws import kind_of
 from evsim.build.plan import Phase, Plan
 from evsim.build.weights import spread
 from evsim.engines.base import (
-    SCHEDULE,
     Delivery,
     NotFinite,
     Program,
@@ -39,6 +38,7 @@ from evsim.engines.reference.replay import Replayed
 from evsim.engines.traffic import directions
 from evsim.errors import RunError
 from evsim.replay import SPIKES
+from evsim.spec.types import SCHEDULE
 
 COMPILE_FROM = 100_000
 """Connections from which compiling Brian2's code takes less time than it saves."""
