@@ -233,7 +233,7 @@ populations:
   last: {shape: [3], neuron: cell, init: {drive: 0.9}}
 projections:
   - {name: conv, from: sources, to: targets.v, kind: conv, kernel: 1, weights: 0.4*rand(),
-     pool: {average: 2}, symmetric: true, learn: hebb}
+     stride: 2, symmetric: true, learn: hebb}
   - {name: out, from: targets, to: last.v, kind: dense, weights: 0.2*rand(),
      learn: hebb, delay: 1*ms}
   - {name: none, from: targets, to: last.v, kind: sparse, probability: 0.0, weights: 0}
@@ -259,7 +259,7 @@ record:
 
 
 def test_code_at_spikes_that_adds_to_g(tmp_path: Path) -> None:
-    """It stands beside pooled, symmetric weights; the trial starts anew; one phase is recorded."""
+    """It stands beside shared, symmetric weights; the trial starts anew; one phase is recorded."""
     network = parse_text(APART)
     expected = Reference(network)
     found = run_script(network, tmp_path)
