@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from evsim import expressions
+from evsim import expressions, units
 from evsim.build.faults import Faults
 from evsim.build.plan import Phase, Repeat
 from evsim.build.shared import PIECE, SharedInputs, constant_value, constant_values
 from evsim.build.weights import largest_of
 from evsim.expressions import ExpressionError
 from evsim.spec import schema
+from evsim.spec.running import varies
 
 Column = tuple[str, str]
 
@@ -132,7 +133,12 @@ def _variants(
             if repeat is not None:
                 settings = network.protocol.phases[stretch[-1]].repeat
                 assert settings is not None
-                changing = {**changing, **_next(settings.set, changing)}
+                try:
+                    changing = {**changing, **_next(settings.set, changing, network.dt)}
+                except ExpressionError as error:
+                    if make.name == stretch[-1]:
+                        _note(make.faults, make.name, settings.set, attempt + 2, error)
+                    break
     if False not in passes:
         found |= {(False, attempt): made for (_, attempt), made in found.items()}
     return found
@@ -149,13 +155,42 @@ def _stretch(phases: Mapping[str, Phase], name: str) -> list[str]:
     return []
 
 
-def _next(settings: Mapping[str, str], constants: Mapping[str, str]) -> dict[str, str]:
-    """Return constants as the next attempt has them; names in them mean the last attempt's."""
+def _next(settings: Mapping[str, str], constants: Mapping[str, str], dt: float) -> dict[str, str]:
+    """Return constants as the next attempt has them; names in them mean the last attempt's.
+
+    As values where they are the same in all steps and trials: as texts they would grow.
+
+    Raises
+    ------
+    ExpressionError : one has no value, or is too long a text.
+    """
 
     def last(name: re.Match[str]) -> str:
         return f"({constants[name[0]]})" if name[0] in settings else name[0]
 
-    return {key: re.sub(r"[A-Za-z_]\w*", last, text) for key, text in settings.items()}
+    fixed = {name: text for name, text in constants.items() if not varies(text, constants)}
+    found = {}
+    for key, text in settings.items():
+        found[key] = re.sub(r"[A-Za-z_]\w*", last, text)
+        if varies(text, constants):
+            expressions.names(found[key])  # Raises where it is too long.
+        else:
+            found[key] = _literal(text, constant_values(fixed, dt, 0, 1, seed=0))
+    return found
+
+
+def _note(
+    faults: Faults, phase: str, settings: Mapping[str, str], attempt: int, error: ExpressionError
+) -> None:
+    """Note that constants have no value from an attempt on."""
+    path = ("protocol", "phases", phase, "repeat", "set", *list(settings)[:1])
+    faults.add(path, f"For attempt {attempt}: {error.message}.")
+
+
+def _literal(text: str, values: Mapping[str, Any]) -> str:
+    found = expressions.evaluate_quantity(text, values)
+    unit = units.describe(found.dimensions)
+    return repr(float(found.value)) + ("" if unit == "1" else f"*{unit}")
 
 
 def constant_dimensions(network: schema.Network) -> dict[str, tuple[float, ...]]:
@@ -217,9 +252,7 @@ def _locate(
                 values[key] = constant_value(key, text, values, shared.seed)
             except ExpressionError as error:
                 inside = ("phases", name, "set") if key in settings else ("constants",)
-                faults.add(
-                    ("protocol", *inside, key),
-                    f"'{text}' in step {step} of phase '{name}' (k = {shared.first + step + 1}): "
-                    f"{error.message}.",
-                )
+                place = f"in step {step} of phase '{name}' (k = {shared.first + step + 1})"
+                message = f"'{units.shorten(text)}' {place}: {error.message}."
+                faults.add(("protocol", *inside, key), message)
                 return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -151,20 +151,20 @@ def _check_set(
         return
     if found is not None:
         _require(faults, path, text, found, dimensions(declared.unit_text))
-    if "shared" not in declared.flags and found is not None and _varies(text, constants):
+    if "shared" not in declared.flags and found is not None and varies(text, constants):
         hint = f"declare '{reference[1]}' with the flag (shared)"
         message = f"'{text}' is not the same in every step and trial, but '{key}' is set once."
         faults.add(path, message, hint)
 
 
-def _varies(text: str, constants: dict[str, str]) -> bool:
+def varies(text: str, constants: Mapping[str, str]) -> bool:
     """Return whether an expression depends on step or trial, directly or through constants."""
     names = set(expressions.names(text))
     return (
         bool(names & {"k", "t"})
         or is_random(text)
         or any(
-            _varies(constants[name], {n: c for n, c in constants.items() if n != name})
+            varies(constants[name], {n: c for n, c in constants.items() if n != name})
             for name in names & set(constants)
         )
     )

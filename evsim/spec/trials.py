@@ -89,7 +89,8 @@ def check_repeat(faults: Faults, scope: Scope, constants: dict[str, Any]) -> Non
         for later in order[at + 1 :]:
             if phases[later].from_ in stretch:
                 message = f"Phase '{later}' starts from '{phases[later].from_}', which is repeated."
-                faults.add(("protocol", "phases", later, "from"), message)
+                hint = "leave `from` out, or let the phase end early (`settle`)"
+                faults.add(("protocol", "phases", later, "from"), message, hint)
         if inside & set(stretch):
             faults.add(path, "Two stretches that are repeated overlap.", key=True)
         inside |= set(stretch)

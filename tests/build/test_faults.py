@@ -158,6 +158,29 @@ def test_a_value_that_its_variable_cannot_hold_is_found_before_the_run():
     assert build(parse_text(wide, "net.yaml")).phases["run"].sets["b", "x"] == 1e39
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("beta - 1.5*mV", None),
+        ("beta + 0.1*(3*mV - beta)*rate", None),
+        ("log(beta/mV)*mV", "For attempt 4: the result is not finite"),
+        ("beta + (1*mV - beta)*exp(-k)", "longer than 10000 characters"),
+    ],
+)
+def test_constants_change_for_as_many_attempts_as_there_may_be(setting, message):
+    text = TEXT.format(**GOOD).replace("beta: 2*mV", "rate: 0.3, beta: 2*mV")
+    repeat = f'repeat: {{until: "spikes(a) > 5", set: {{beta: {setting}}}, at_most: 300}}'
+    text = text.replace("{steps: 3}", f"{{steps: 3, {repeat}}}")
+    if message is None:
+        assert len(build(parse_text(text, "net.yaml")).phases["run"].variants) == 2 * 299
+        return
+    with pytest.raises(BuildError) as caught:
+        build(parse_text(text, "net.yaml"))
+    (fault,) = caught.value.faults
+    assert message in fault.message and len(fault.message) < 200
+    assert fault.excerpt[fault.mark.column - 1 :].startswith(setting)
+
+
 SPIKES = """\
 name: spikes
 dt: 0.1*ms
