@@ -21,9 +21,18 @@ def cache_folder(kind: str) -> Path:
 
 
 def keep(path: Path, text: str) -> None:
-    """Write a file of the cache at once: another process may do the same."""
+    """Write a file of the cache at once: another process may do the same.
+
+    Raises
+    ------
+    OSError : it cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    os.replace(temporary, path)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise

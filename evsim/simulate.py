@@ -21,15 +21,14 @@ from numpy.typing import NDArray
 from evsim import datasets, engines
 from evsim.build.build import build
 from evsim.build.plan import Plan
-from evsim.engines.base import Program
+from evsim.engines.base import NotFinite, Program
 from evsim.errors import EngineError, Fault, Interrupted, RecordingError, RunError
 from evsim.orchestrator.checkpoint import read_checkpoint
-from evsim.orchestrator.events import PhaseRecord, TrialRecord
+from evsim.orchestrator.events import SPLITS, PhaseRecord, TrialRecord
 from evsim.orchestrator.report import Reporter
 from evsim.orchestrator.samples import Samples
 from evsim.orchestrator.train import Run
 from evsim.recording import space
-from evsim.recording.columns import SPLITS
 from evsim.recording.encoded import EncodedTrial
 from evsim.recording.folder import RunFolder
 from evsim.recording.layout import Layout
@@ -300,21 +299,23 @@ def compile_plan(plan: Plan, engine: str, reporter: Reporter) -> tuple[Program, 
 
 
 def first_activity(program: Program, samples: Samples, steps: int = 200) -> dict[str, float]:
-    """Return population -> spikes in a step, over the first steps of the first training sample."""
+    """Return population -> spikes in a step, over the first steps of the first sample."""
     plan = program.plan
     simulation = program.simulation()
     program.load(plan.parameters)
-    simulation.begin(samples.inputs("train", 0), learns=False)
+    split = next(split for split in SPLITS if samples.size(split))
+    simulation.begin(samples.inputs(split, 0), learns=False)
     done = 0
-    for name, phase in plan.phases.items():
-        simulation.enter(name)
-        part = min(phase.steps, steps - done)
-        simulation.advance(part)
-        simulation.leave()
-        done += part
-        if done == steps:
-            break
-    return {name: count / done for name, count in simulation.take_counts().items()}
+    with suppress(NotFinite):  # The run will tell.
+        for name, phase in plan.phases.items():
+            simulation.enter(name)
+            part = min(phase.steps, steps - done)
+            simulation.advance(part)
+            simulation.leave()
+            done += part
+            if done == steps:
+                break
+    return {name: count / max(done, 1) for name, count in simulation.take_counts().items()}
 
 
 def cores() -> int:

@@ -138,6 +138,7 @@ def _sizes(network: Network) -> dict[str, int]:
 def _memory(plan: Plan) -> int:
     """Return bytes of state, snapshots and weights of a run, for each core and shared."""
     values = sum(p.size * (len(p.variables) + 2) for p in plan.populations.values())
+    values += sum(plan.size(name) * len(p.variables) for name, p in plan.projections.items())
     weights = sum(p.size for p in plan.parameters.values())
     snapshots = 2 + len(plan.phases)
     return plan.dtype.itemsize * (cores() * (values * snapshots + weights) + 8 * weights)
@@ -147,7 +148,7 @@ def explain(network: Network, engine: str = "auto") -> str:
     """Return the code captured from a network and the paths that an engine takes."""
     plan = build(network)
     lines = []
-    for block in plan.blocks:
+    for block in plan.code:
         lines.append(f"{block.name}  ({block.when}, {block.template})")
         lines += [f"    once    {statement}" for statement in block.scalar]
         lines += [f"    each    {statement}" for statement in block.vector]

@@ -114,7 +114,8 @@ def uniform_single(key: Any, trial: Any, step: Any, neuron: Any) -> Any:
 @inline
 def normal(key: Any, trial: Any, step: Any, neuron: Any) -> Any:
     """Return a number of the standard normal distribution."""
-    return normal_quantile((_bits(key, trial, step, neuron) + 0.5) * UNIT)
+    # The last of all would be rounded to 1.
+    return normal_quantile(min((_bits(key, trial, step, neuron) + 0.5) * UNIT, 1.0 - UNIT))
 
 
 @inline

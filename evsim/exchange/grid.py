@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from evsim import replay
 from evsim.engines.base import Spikes
 from evsim.errors import DataError, Fault
-from evsim.orchestrator.events import PhaseRecord, TrialRecord
-from evsim.recording.columns import SPLITS
+from evsim.orchestrator.events import SPLITS, PhaseRecord, TrialRecord
 from evsim.recording.layout import Layout, Phase, Population
 from evsim.spikefiles import SpikeFile, TrialSpikes
 

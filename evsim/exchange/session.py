@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from evsim import units
 from evsim.errors import Fault, InputError, RecordingError
-from evsim.recording.columns import SPLITS, TRIAL_COLUMNS
+from evsim.orchestrator.events import SPLITS
+from evsim.recording.columns import TRIAL_COLUMNS
 from evsim.recording.folder import NETWORK
 from evsim.recording.layout import States, Variable
 from evsim.recording.reader import Run

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from evsim.engines.base import Spikes
 
+SPLITS = ("train", "validation", "test")
+"""Parts of the data, in the order that numbers a trial's random draws and a recording's rows."""
+
 
 @dataclass(frozen=True)
 class PhaseRecord:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from evsim.build.plan import Plan
 from evsim.datasets import Change, SplitData, augmented, read_field, unchanged
 from evsim.errors import DataError
-from evsim.orchestrator.trial import SPLITS, Readout
+from evsim.orchestrator.events import SPLITS
+from evsim.orchestrator.trial import Readout
 from evsim.replay import SPIKES
 from evsim.spec.schema import Network
 

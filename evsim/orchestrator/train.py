@@ -135,7 +135,6 @@ class Run:
         RunError : a state is not finite.
         """
         rows = []
-        self._load(self.optimiser.parameters)
         for _ in range(self.threads):
             self.idle.put(self.program.simulation())
         with ThreadPoolExecutor(self.threads) as pool:

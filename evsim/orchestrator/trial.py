@@ -14,7 +14,7 @@ from evsim import expressions
 from evsim.build.plan import Phase, Plan
 from evsim.engines.base import NotFinite, Simulation
 from evsim.errors import Interrupted, RunError
-from evsim.orchestrator.events import PhaseRecord, TrialRecord
+from evsim.orchestrator.events import SPLITS, PhaseRecord, TrialRecord
 from evsim.orchestrator.operations import Counter, Operations
 from evsim.orchestrator.selection import Selection, StateSamples, Wanted
 from evsim.spec import schema
@@ -26,8 +26,6 @@ LONGEST = 1000
 
 SMALLEST = 1e-30
 """Share of which cross-entropy takes the logarithm where there is none."""
-
-SPLITS = ("train", "validation", "test")
 
 STOPPED = "Stopped; everything up to the last whole batch is saved."
 

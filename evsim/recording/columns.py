@@ -10,9 +10,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from evsim.orchestrator.events import SPLITS
 from evsim.recording.layout import Layout, States, count_type, neuron_type
 
-SPLITS = ("train", "validation", "test")
 TRIAL_COLUMNS = ("epoch", "split", "index", "sample", "label", "predicted", "residual")
 
 _SPIKE_ROWS = 1 << 16

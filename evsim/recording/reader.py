@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim.errors import RecordingError
+from evsim.orchestrator.events import SPLITS
 from evsim.recording import hdf5
-from evsim.recording.columns import SPLITS, TRIAL_COLUMNS, spikes_path, states_path
+from evsim.recording.columns import TRIAL_COLUMNS, spikes_path, states_path
 from evsim.recording.committed import Committed
 from evsim.recording.folder import manifest_beside, recording_path
 from evsim.recording.index import Choice, Index

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from evsim.engines.base import Spikes
 from evsim.errors import RecordingError
-from evsim.orchestrator.events import PhaseRecord, TrialRecord
+from evsim.orchestrator.events import SPLITS, PhaseRecord, TrialRecord
 from evsim.recording import encoding, hdf5
 from evsim.recording.columns import (
-    SPLITS,
     TRIAL_COLUMNS,
     TRIAL_ROWS,
     columns,

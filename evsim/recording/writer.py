@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evsim.errors import RecordingError, RunError
-from evsim.orchestrator.events import PhaseRecord, TrialRecord
+from evsim.orchestrator.events import SPLITS, PhaseRecord, TrialRecord
 from evsim.recording import hdf5, text
 from evsim.recording.buffer import Buffer
-from evsim.recording.columns import SPLITS, columns, spikes_path, states_path, sums_path
+from evsim.recording.columns import columns, spikes_path, states_path, sums_path
 from evsim.recording.encoded import EncodedTrial, encode
 from evsim.recording.layout import Layout
 

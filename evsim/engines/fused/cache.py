@@ -19,10 +19,16 @@ import numpy as np
 from evsim.cache import cache_folder, keep
 from evsim.engines import counts, fill, random, single, transcendental
 from evsim.engines.fused import helpers, vector
+from evsim.errors import Fault, RunError
 
 
 def import_source(source: str) -> ModuleType:
-    """Return generated source as a module; its file and machine code stay on disk."""
+    """Return generated source as a module; its file and machine code stay on disk.
+
+    Raises
+    ------
+    RunError : the cache cannot be written.
+    """
     parts = [source, numba.__version__, llvmlite.__version__, np.__version__, sys.version]
     parts += [
         Path(str(module.__file__)).read_text()
@@ -30,8 +36,13 @@ def import_source(source: str) -> ModuleType:
     ]
     name = "program_" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:24]
     path = cache_folder("programs") / name / f"{name}.py"
-    if not path.exists():
-        keep(path, source)
+    try:
+        if not path.exists():
+            keep(path, source)
+    except OSError as error:
+        message = f"Compiled programs cannot be kept in '{path.parents[1]}': {error.strerror}."
+        hint = "name a folder in the environment variable EVSIM_CACHE"
+        raise RunError(Fault(message, hint=hint)) from None
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

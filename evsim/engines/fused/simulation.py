@@ -357,6 +357,10 @@ class FusedSimulation(Simulation):
                         bad = values[~np.isfinite(values)]
                         if bad.size:
                             raise NotFinite(population, variable, phase.name, step, float(bad[0]))
+                # Only sums of a maximum's places have no variable: the next step assigns the rest.
+                name = next(iter(self.layout.pools), "state")
+                value = float(self.state["f"][~np.isfinite(self.state["f"])][0])
+                raise NotFinite(name, "sums", phase.name, step, value)
 
 
 def _joined(pieces: list[NDArray[Any]]) -> NDArray[Any]:
