@@ -86,7 +86,7 @@ def build_storage(
     Parameters
     ----------
     parameters : initial values.
-    faults : gets ranges of weights that begin at 0.
+    faults : gets ranges of weights that begin at 0, and steps that leave none of the weights.
     """
     wanted = network.weights
     grid = None
@@ -124,4 +124,11 @@ def build_storage(
             noise=wanted.noise * largest if wanted.noise else 0.0,
             mismatch=wanted.mismatch,
         )
+        step = found[name].step
+        if step and size and not found[name].write(parameters[name], 0).any():
+            message = (
+                f"All weights of '{name}' become 0: the largest is {size:.2g}, a step {step:.2g}."
+            )
+            hint = "give more `bits` and a smaller `range`, or a finer `grid`"
+            faults.add(("weights", "bits" if wanted.bits else "grid"), message, hint)
     return found

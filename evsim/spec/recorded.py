@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from evsim.errors import nearest
 from evsim.models.base import read_equations
@@ -44,7 +44,11 @@ def _check_states(faults: Faults, scope: Scope, path: Path, states: RecordStates
     network, owner = faults.network, states.population
     synaptic = _synaptic_variables(network)
     variables = synaptic.get(owner, scope.variables.get(owner))
-    if owner not in network.populations and owner not in synaptic:
+    if owner in {projection.name for projection in network.projections} - synaptic.keys():
+        message = f"The synapses of '{owner}' run no code and have no states."
+        hint = f"`record: {{weights: {{parameters: [{owner}]}}}}` records learned weights"
+        faults.add((*path, "population"), message, hint)
+    elif owner not in network.populations and owner not in synaptic:
         known = [*network.populations, *synaptic]
         faults.unknown((*path, "population"), "population", owner, known)
     for index, name in enumerate(states.variables):
@@ -60,6 +64,8 @@ def _check_states(faults: Faults, scope: Scope, path: Path, states: RecordStates
             if neuron >= size:
                 message = f"Population '{owner}' has {size} neurons, from 0."
                 faults.add((*path, "neurons", index), message)
+    if isinstance(states.neurons, tuple):
+        _refuse_twice(faults, (*path, "neurons"), states.neurons)
 
 
 def _synaptic_variables(network: Network) -> dict[str, Collection[str]]:
@@ -85,7 +91,9 @@ def _check_names(
     _refuse_twice(faults, path, names)
 
 
-def _refuse_twice(faults: Faults, path: Path, names: tuple[str, ...]) -> None:
+def _refuse_twice(faults: Faults, path: Path, names: Sequence[str | int]) -> None:
+    seen = set[str | int]()
     for index, name in enumerate(names):
-        if name in names[:index]:
+        if name in seen:
             faults.add((*path, index), f"'{name}' stands here twice.", "leave one out")
+        seen.add(name)

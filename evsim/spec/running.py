@@ -14,6 +14,7 @@ from evsim.expressions import ExpressionError
 from evsim.models.base import TYPES, dimensions
 from evsim.spec.faults import Faults, Scope
 from evsim.spec.neurons import built_in
+from evsim.spec.plasticity import TAKEN
 from evsim.spec.schema import Phase, Split
 from evsim.spec.source import Path
 from evsim.spec.trials import check_constants, check_keep, check_repeat
@@ -63,6 +64,8 @@ def _constants(faults: Faults, scope: Scope) -> dict[str, Any]:
     for name, text in constants.items():
         path: Path = ("protocol", "constants", name)
         meaning = built_in(name) or _meaning(faults, scope, name)
+        if faults.network.plasticity:
+            meaning = meaning or TAKEN.get(name)
         if meaning:
             message = f"Constant '{name}' would hide {meaning}."
             faults.add(path, message, "choose another name", key=True)

@@ -88,6 +88,13 @@ def test_a_grid_concerns_biases_too_and_no_weight_leaves_the_range(tmp_path: Pat
         build(tiny.load(path, "weights={grid: 100, range: 2}"))
 
 
+@pytest.mark.parametrize("weights", ["{bits: 2}", "{grid: 100}"])
+def test_a_step_that_leaves_no_weight_is_refused(tmp_path: Path, weights: str) -> None:
+    with pytest.raises(BuildError, match="All weights of 'k' become 0") as caught:
+        build(tiny.load(tiny.write(tmp_path), f"weights={weights}"))
+    assert "finer `grid`" in caught.value.faults[0].hint
+
+
 def test_neurons_feel_the_mismatch_and_files_hold_what_is_stored(tmp_path: Path) -> None:
     frozen = [f"plasticity.{name}.update={{rate: 1e-30}}" for name in ("contrast", "bias_contrast")]
     frozen.append("protocol.epochs=1")

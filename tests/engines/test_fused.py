@@ -79,6 +79,7 @@ def test_spikes_overflow_no_buffer(geometry_fused):
     simulation.enter("free")
     simulation.advance(20, record=True)
     spikes = simulation.take_spikes()
+    assert spikes.keys() == {name for name, _ in busy}
     for name, found in spikes.items():
         size = plan.populations[name].size
         np.testing.assert_array_equal(found.count, np.full(20, size))

@@ -73,6 +73,8 @@ def test_engines_agree(program, plan):
     for simulation in (left, right):
         simulation.advance(700, record=True)
     spikes = [simulation.take_spikes() for simulation in (left, right)]
+    spiking = {name for name, population in plan.populations.items() if population.spikes}
+    assert spikes[0].keys() == spikes[1].keys() == spiking
     for name, found in spikes[0].items():
         assert found.neuron.size
         np.testing.assert_array_equal(found.count, spikes[1][name].count)

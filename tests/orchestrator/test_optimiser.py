@@ -169,6 +169,8 @@ def test_weights_stay_on_their_grid(path: Path, grid: float) -> None:
 
 def test_a_run_on_a_grid_records_weights_on_the_grid(path: Path, tmp_path: Path) -> None:
     folder = tiny.run(path, tmp_path, "weights.grid=2**-6", "protocol.epochs=1").folder
-    for name, values in tiny.last_checkpoint(folder).arrays.items():
-        if name.startswith("parameter:"):
-            assert (values * 64 == np.rint(values * 64)).all(), name
+    arrays = tiny.last_checkpoint(folder).arrays
+    parameters = [name for name in arrays if name.startswith("parameter:")]
+    assert len(parameters) == 4
+    for name in parameters:
+        assert (arrays[name] * 64 == np.rint(arrays[name] * 64)).all(), name
