@@ -41,7 +41,9 @@ class Faults:
         word = re.match(r"\w+", text.split("\n")[line][column:])
         length = len(word[0]) if word else 1
         mark = self.network.source.mark_in(path, line, column, length)
-        self._add(mark, sentence(error.message), error.hint)
+        # A mistake in code that several projections share is one mistake.
+        if all(fault.mark != mark for fault in self.found):
+            self._add(mark, sentence(error.message), error.hint)
 
     def _add(self, mark: Mark, message: str, hint: str) -> None:
         self.found.append(Fault(message, mark, self.network.source.excerpt(mark), hint))
