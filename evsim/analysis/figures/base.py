@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,8 +55,9 @@ def over_a_trial(run: Run, panel: Axes, trials: list[int], spans: Spans, what: s
     if spans:
         panel.set_xlim(0, max(end for _, end in spans.values()) * run.layout.dt * scale)
     mark_phases([panel], run, spans, scale)
-    if panel.get_legend_handles_labels()[0]:
-        panel.legend()
+    if lines := len(panel.get_legend_handles_labels()[0]):
+        many = lines > len(COLOURS)
+        panel.legend(ncols=2 if many else 1, fontsize=6 if many else None, handlelength=3)
 
 
 def time_unit(run: Run, spans: Spans) -> tuple[str, float]:
@@ -81,6 +83,12 @@ def mosaic(panel: Axes, pictures: NDArray[np.floating[Any]], limit: float) -> No
 def colours() -> list[str]:
     """Return more colours than there are lines in a figure."""
     return list(COLOURS) * 100
+
+
+def strokes() -> Iterator[dict[str, Any]]:
+    """Yield colours and dashes that tell the lines of a panel apart, without end."""
+    for dashes, colour in itertools.cycle(itertools.product(("-", "--", ":", "-."), COLOURS)):
+        yield {"color": colour, "linestyle": dashes, "linewidth": 1.2}
 
 
 def lacking(run: Run, noun: str, instead: str) -> InputError:

@@ -16,7 +16,7 @@ from evsim.analysis.convergence import (
     residuals,
     typical_trials,
 )
-from evsim.analysis.figures.base import SPLITS, colours, lacking, over_a_trial, time_unit
+from evsim.analysis.figures.base import SPLITS, colours, lacking, over_a_trial, strokes, time_unit
 from evsim.recording.reader import Run
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BINS = 250
+SMALLEST = 1e-9
+"""Movement that is shown, as a share of the largest."""
 
 
 def draw(run: Run, figure: Figure, trial: int | None) -> None:
@@ -80,11 +82,13 @@ def _residuals(panel: Axes, found: Mapping[str, NDArray[np.float64]], epoch: int
 def _movement(run: Run, panel: Axes, trials: list[int], variables: list[tuple[str, str]]) -> None:
     spans = run.spans(trials[0])
     _, scale = time_unit(run, spans)
-    for (population, variable), colour in zip(variables, colours(), strict=False):
+    for (population, variable), stroke in zip(variables, strokes(), strict=False):
         step, moved = movement(run, population, variable, trials)
         label = f"{population}.{variable}"
-        panel.plot(step * run.layout.dt * scale, moved, color=colour, linewidth=1.2, label=label)
+        panel.plot(step * run.layout.dt * scale, moved, label=label, **stroke)
     panel.set_yscale("log")
+    low, high = panel.get_ylim()
+    panel.set_ylim(max(low, high * SMALLEST), high)
     panel.set_ylabel("largest change a step")
     over_a_trial(run, panel, trials, spans, "movement")
 
@@ -107,11 +111,11 @@ def _activity(run: Run, panel: Axes, trials: list[int]) -> None:
     spans = run.phases(trials[0])
     _, scale = time_unit(run, spans)
     width = run.layout.dt * scale
-    for name, colour in zip(run.layout.spikes, colours(), strict=False):
+    for name, stroke in zip(run.layout.spikes, strokes(), strict=False):
         share = 100 * activity(run, name, trials)
         edges = np.linspace(0, len(share), min(len(share), BINS) + 1).astype(int)
         mean = np.add.reduceat(share, edges[:-1]) / np.diff(edges)
-        panel.stairs(mean, edges * width, baseline=None, color=colour, linewidth=1.2, label=name)
+        panel.stairs(mean, edges * width, baseline=None, label=name, **stroke)
     panel.set_ylim(bottom=0)
     panel.set_ylabel("neurons that spike in a step (%)")
     over_a_trial(run, panel, trials, spans, "activity")

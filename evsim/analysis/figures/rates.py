@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evsim.analysis.convergence import typical_trials
-from evsim.analysis.figures.base import colours, lacking, over_a_trial, time_unit
+from evsim.analysis.figures.base import lacking, over_a_trial, strokes, time_unit
 from evsim.analysis.spikes import smoothed_rate
 from evsim.recording.reader import Run
 
@@ -33,12 +33,12 @@ def draw(run: Run, figure: Figure, trial: int | None) -> None:
         raise lacking(run, f"spikes of trial {trials[0]}", "record more trials")
     _, scale = time_unit(run, spans)
     begins = [begin for begin, _ in spans.values()][1:]
-    for name, colour in zip(run.layout.spikes, colours(), strict=False):
+    for name, stroke in zip(run.layout.spikes, strokes(), strict=False):
         rate = np.mean([smoothed(run, name, row) for row in trials], axis=0)
         time = (np.arange(len(rate)) + 0.5) * run.layout.dt * scale
         for part in np.split(np.arange(len(rate)), begins):
             label = name if not part[0] else "_"
-            panel.plot(time[part], rate[part], color=colour, linewidth=1.2, label=label)
+            panel.plot(time[part], rate[part], label=label, **stroke)
     panel.set_ylim(bottom=0)
     panel.set_ylabel("rate (Hz)")
     over_a_trial(run, panel, trials, spans, "rate")
