@@ -92,7 +92,8 @@ def binned(step: Indices, neuron: Indices, size: int, steps: int, width: int) ->
 def fano_factor(counts: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
     """Return the variance of each neuron's spike counts over their mean, (neuron,).
 
-    1 for a Poisson process, 0 for a clock; NaN for neurons without a spike.
+    1 for a Poisson process, 0 for a clock; NaN for neurons without a spike. The variance is the
+    unbiased one, of two windows or more.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ def fano_factor(counts: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
     """
     mean = counts.mean(axis=0)
     mean[mean == 0] = np.nan
-    found: NDArray[np.float64] = counts.var(axis=0) / mean
+    found: NDArray[np.float64] = counts.var(axis=0, ddof=1) / mean
     return found
 
 

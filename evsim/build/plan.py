@@ -246,7 +246,7 @@ class Plan:
         geometry's `weight_shape`, learned variables by `population.variable`, with one value a
         channel or one in all where shared.
     storage : parameter -> what storing it does to its values.
-    fingerprint : hash of everything that decides the numbers.
+    fingerprint : hash of everything that decides the numbers, but for the data of `inputs`.
     """
 
     name: str
