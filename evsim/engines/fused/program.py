@@ -61,23 +61,6 @@ def exprel(x):
 {powers}
 
 
-@compiled
-def finite(values):
-    good = np.int32(0)
-    for i in range(values.size):
-        good += np.int32(abs(values[i]) < INF)
-    return good == values.size
-
-
-@compiled
-def moved(values, before):
-    far = 0.0
-    for i in range(values.size):
-        far = max(far, abs(values[i] - before[i]))
-        before[i] = values[i]
-    return far
-
-
 '''
 
 _POWERS = {

@@ -17,6 +17,7 @@ from evsim.engines.fused.loaded import Loaded
 from evsim.engines.fused.program import queue_room
 from evsim.engines.fused.replay import pack
 from evsim.engines.fused.vector import row_lanes
+from evsim.engines.fused.watching import finite, moved
 from evsim.engines.traffic import directions, is_static
 
 KEPT_STEPS = 8
@@ -137,7 +138,7 @@ class FusedSimulation(Simulation):
             self.done, steps = self.done + ran, steps - ran
             if steps <= 0:
                 break
-        if not self.program.compiled.module.finite(self.state["f"]):
+        if not finite(self.state["f"]):
             self._find_not_finite(phase)
 
     def _run(self, steps: int, average: bool) -> int:
@@ -269,7 +270,6 @@ class FusedSimulation(Simulation):
         }
 
     def moved(self) -> float:
-        moved = self.program.compiled.module.moved
         far = [moved(self._values(key), before) for key, before in self._watched.items()]
         return float(max(far, default=np.nan))
 
@@ -350,7 +350,7 @@ class FusedSimulation(Simulation):
         for step in range(phase.steps):
             self._run(1, False)
             self.done += 1
-            if not self.program.compiled.module.finite(self.state["f"]):
+            if not finite(self.state["f"]):
                 for (population, variable), slot in self.layout.slots.items():
                     if slot.buffer == "f":
                         values = self.state["f"][slot.offset : slot.offset + slot.size]

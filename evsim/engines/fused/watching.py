@@ -1,0 +1,30 @@
+"""What a simulation looks for in its state between steps; the same for every network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+compiled = njit(nogil=True, error_model="numpy", cache=True)
+
+
+@compiled
+def finite(values: Any) -> Any:
+    """Return whether no value is NaN or infinite."""
+    limit = values.dtype.type(np.inf)
+    good = np.int32(0)
+    for i in range(values.size):
+        good += np.int32(abs(values[i]) < limit)
+    return good == values.size
+
+
+@compiled
+def moved(values: Any, before: Any) -> Any:
+    """Return the largest change since `before`, which becomes `values`."""
+    far = 0.0
+    for i in range(values.size):
+        far = max(far, abs(values[i] - before[i]))
+        before[i] = values[i]
+    return far
