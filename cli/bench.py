@@ -11,7 +11,6 @@ from evsim.errors import EngineError, Fault, InputError, nearest
 from evsim.recording.text import to_line
 
 from . import options
-from .parameters import read_parameters
 
 if TYPE_CHECKING:
     from evsim.bench import Bench, Contest, Contestant
@@ -36,6 +35,7 @@ def command(
     import evsim
     from evsim.bench import Contest
     from evsim.build.build import build
+    from evsim.recording.parameters import read_parameters
     from evsim.simulate import cores, open_samples
 
     others = [] if against == "none" else against.split(",")

@@ -13,7 +13,6 @@ from evsim.errors import EngineError, Fault, InputError
 from evsim.recording.text import to_line
 
 from . import options
-from .parameters import read_parameters
 
 if TYPE_CHECKING:
     from evsim.spec.schema import Network
@@ -56,6 +55,7 @@ def command(
     import evsim
     from evsim.analysis.style import check_ending
     from evsim.build.build import build
+    from evsim.recording.parameters import read_parameters
     from evsim.simulate import open_samples
     from evsim.testing import comparison
 

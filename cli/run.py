@@ -21,6 +21,7 @@ def command(
         Path, typer.Option("--out", metavar="FOLDER", help="Folder that gets the run's folder.")
     ] = Path("recordings"),
     data_dir: options.DataDir = None,
+    weights: options.Weights = None,
     threads: options.Threads = None,
     until: options.Until = None,
     ignore_space: Annotated[
@@ -43,6 +44,7 @@ def command(
             out=out,
             data_dir=data_dir,
             threads=threads,
+            weights=weights,
             reporter=news,
             stop=stop,
             ignore_space=ignore_space,

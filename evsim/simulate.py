@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +32,7 @@ from evsim.recording import space
 from evsim.recording.encoded import EncodedTrial
 from evsim.recording.folder import RunFolder
 from evsim.recording.layout import Layout
+from evsim.recording.parameters import read_parameters
 from evsim.recording.provenance import provenance
 from evsim.recording.reader import open_run
 from evsim.recording.status import StatusReporter
@@ -74,6 +75,7 @@ def run(
     threads: int | None = None,
     reporter: Reporter | None = None,
     stop: threading.Event | None = None,
+    weights: str | Path | None = None,
     ignore_space: bool = False,
 ) -> Result:
     """Run a network from the start; write a new run folder under `out`.
@@ -84,6 +86,8 @@ def run(
     data_dir : folder with the data set's files; see `evsim.datasets`.
     threads : trials that run at the same time; by default one a core.
     stop : set it to stop the run at the next safe point.
+    weights : run or .npz archive whose weights it starts with, see `recording.parameters`; by
+        default those of the network file.
     ignore_space : begin even where the disk has no room for what the recording is expected to take.
 
     Raises
@@ -93,12 +97,12 @@ def run(
     Interrupted : `stop` was set; `resume` goes on.
     """
     reporter = reporter or Reporter()
-    plan = build(network)
+    plan = _starting_from(build(network), Path(weights) if weights else None)
     data = Path(data_dir) if data_dir else None
     samples = open_samples(network, plan, data, Path(network.source.name).parent)
     program, chosen = compile_plan(plan, engine, reporter)
     facts = {"engine": chosen, "fingerprint": plan.fingerprint, **provenance()}
-    manifest = _manifest(network, facts, data)
+    manifest = {**_manifest(network, facts, data), **({"weights": str(weights)} if weights else {})}
     layout = Layout.from_plan(plan, network, learned_shapes(plan))
     if not ignore_space:
         sizes = {split: samples.size(split) for split in SPLITS}
@@ -138,7 +142,7 @@ def resume(
             overrides.append(f"protocol.epochs={until_epochs}")
         network = parse(found.network, overrides)
         plan = build(network, _beside(found))
-        checkpoint = read_checkpoint(_checkpoints(found))
+        checkpoint = read_checkpoint(found.checkpoints)
         if checkpoint.fingerprint != plan.fingerprint:
             raise RecordingError(
                 Fault(
@@ -161,6 +165,15 @@ def resume(
             return execute(
                 network, program, samples, found, writer, reporter, stop, threads, checkpoint
             )
+
+
+def _starting_from(plan: Plan, weights: Path | None) -> Plan:
+    """Return a plan with other weights at its start, stored as its own are."""
+    if weights is None:
+        return plan
+    found = read_parameters(weights, plan.parameters)
+    stored = {name: plan.storage[name].write(values, 0) for name, values in found.items()}
+    return replace(plan, parameters={n: v.astype(plan.dtype) for n, v in stored.items()})
 
 
 def _open_own(folder: str | Path) -> RunFolder:
@@ -203,7 +216,7 @@ def execute(
         program=program,
         samples=samples,
         sink=_Sink(writer, folder),
-        folder=_checkpoints(folder),
+        folder=folder.checkpoints,
         reporter=StatusReporter(folder, reporter),
         stop=stop or threading.Event(),
         threads=threads or cores(),
@@ -360,7 +373,3 @@ def _data_dir(folder: RunFolder) -> Path | None:
 def _beside(folder: RunFolder) -> Path:
     """Return the folder of the network file that a run began with; its paths start there."""
     return Path(_noted(folder, "file", str, str(folder.network))).parent
-
-
-def _checkpoints(folder: RunFolder) -> Path:
-    return folder.path / "checkpoints"

@@ -207,3 +207,25 @@ record: {weights: {parameters: all}}
         assert run.weights("p").size == 0
         assert (run.weights("q") == 2).all()
         assert {row[0] for row in analyze(run, ["weights"])["weights"].rows} == {"q"}
+
+
+@pytest.mark.parametrize("source", ["recorded", "checkpoint", "archive"])
+def test_a_run_may_start_with_weights_that_another_ended_with(tmp_path: Path, source: str) -> None:
+    """Without training images it tests them: as the other run did after its last epoch."""
+    path = tiny.write(tmp_path)
+    recorded = "record={weights: {}}" if source == "recorded" else "record={}"
+    first = tiny.run(path, tmp_path / "first", recorded)
+    weights = first.folder
+    if source == "archive":
+        weights = tmp_path / "weights.npz"
+        found = tiny.last_checkpoint(first.folder).arrays
+        kept = {name.removeprefix("parameter:"): values for name, values in found.items()}
+        np.savez(weights, **kept)
+    network = tiny.load(path, "data.split.train=0", "protocol.epochs=1", "record={}")
+    second = evsim.run(network, out=tmp_path / "second", weights=weights)
+    for split in ("validation", "test"):
+        expected, row = (
+            [m for m in run.metrics if m["split"] == split][-1] for run in (first, second)
+        )
+        for name in ("error", "loss", "spikes", "residual"):
+            assert row[name] == expected[name], name

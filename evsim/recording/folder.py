@@ -41,6 +41,11 @@ class RunFolder:
     def __init__(self, path: Path):
         self.path = path
 
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of what `resume` needs."""
+        return self.path / "checkpoints"
+
     @classmethod
     def create(
         cls, root: Path, name: str, network_text: str, manifest: Mapping[str, Any]

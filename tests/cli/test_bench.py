@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from evsim.errors import InputError
+from evsim.recording.parameters import read_parameters
 from evsim_cli.main import main
-from evsim_cli.parameters import read_parameters
 
 LIF = str(Path(__file__).parents[2] / "networks/lif_current.yaml")
 SHORT = ["--set", "protocol.phases.step.duration=50*ms", "--rounds", "2", "--threads", "1"]
