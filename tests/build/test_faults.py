@@ -72,12 +72,12 @@ def test_the_base_is_good():
 @pytest.mark.parametrize(
     ("changes", "line", "excerpt", "message"),
     [
-        ({"equation": "dv/dt = E - v : volt"}, 5, "equations", "does not have the expected unit"),
-        ({"equation": "dv/dt = (E - v + x)/tau : volt"}, 5, "equations", "inconsistent units"),
-        ({"equation": "dv/dt = (E-v)**2/tau/mV : volt"}, 5, "equations", "not be separated"),
+        ({"equation": "dv/dt = E - v : volt"}, 6, "equations", "does not have the expected unit"),
+        ({"equation": "dv/dt = (E - v + x)/tau : volt"}, 6, "equations", "inconsistent units"),
+        ({"equation": "dv/dt = (E-v)**2/tau/mV : volt"}, 6, "equations", "not be separated"),
         (
             {"equation": "dv/dt = (v - v*v/E)/tau : volt", "method": "exponential_euler"},
-            5,
+            6,
             "equations",
             "The equation of 'v' is not linear in 'v'",
         ),
