@@ -215,7 +215,7 @@ class Program(ABC):
         """Return what `take_gradients` gave, by parameter, in the parameter's shape."""
 
     def explain(self) -> list[str]:
-        """Return one line a path: what was taken, and why others were not."""
+        """Return one line for each path that was taken, with what kept it off a faster one."""
         return []
 
 

@@ -136,6 +136,10 @@ def test_engines_agree(text, target):
     plan = build(parse_text(text))
     programs = fused.compile(plan, "libm"), reference.compile(plan, target)
     simulations = [program.simulation() for program in programs]
+    if "spread" in plan.projections:
+        paths = {line.partition(":")[0]: line for line in programs[0].explain()}
+        assert "in a list, as their delays differ" in paths["projection spread"]
+        assert "list" not in paths["projection rows"]
     for learns in (True, False):
         seen = [run_trial(simulation, plan, {}, learns) for simulation in simulations]
         assert_same(*seen)

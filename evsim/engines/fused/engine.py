@@ -14,6 +14,7 @@ from evsim.engines.base import NotFinite, Program
 from evsim.engines.fused import gradients
 from evsim.engines.fused.loaded import Loaded
 from evsim.engines.fused.program import Compiled, Math, compile_plan
+from evsim.engines.fused.projections import KERNELS, ListKernel
 from evsim.engines.fused.render import FUNCTIONS
 from evsim.engines.fused.simulation import FusedSimulation
 from evsim.engines.traffic import is_static
@@ -58,6 +59,8 @@ class FusedProgram(Program):
         lines = []
         for name, projection in self.plan.projections.items():
             what = "sums once a trial" if self._static(name) else "event-driven"
+            if self._is_listed(name):
+                what += ", synapses in a list, as their delays differ"
             if projection.code is not None:
                 what += ", code synapse by synapse"
             both = ", with its adjoint" if projection.feedback_variable else ""
@@ -68,6 +71,12 @@ class FusedProgram(Program):
         for (population, variable), value in self.compiled.layout.uniform.items():
             lines.append(f"constant {population}.{variable} = {value}")
         return lines
+
+    def _is_listed(self, name: str) -> bool:
+        """Return whether a projection has a kernel of its kind that is not taken."""
+        kernel = self.compiled.weights.kernels.get(name)
+        kind = type(self.plan.projections[name].geometry)
+        return isinstance(kernel, ListKernel) and kind in KERNELS
 
     def _static(self, name: str) -> bool:
         projection = self.plan.projections[name]
