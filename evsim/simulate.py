@@ -102,7 +102,8 @@ def run(
     samples = open_samples(network, plan, data, Path(network.source.name).parent)
     program, chosen = compile_plan(plan, engine, reporter)
     facts = {"engine": chosen, "fingerprint": plan.fingerprint, **provenance()}
-    manifest = {**_manifest(network, facts, data), **({"weights": str(weights)} if weights else {})}
+    manifest = _manifest(network, facts, data)
+    manifest |= {"samples": samples.digest(), "weights": str(weights) if weights else None}
     layout = Layout.from_plan(plan, network, learned_shapes(plan))
     if not ignore_space:
         sizes = {split: samples.size(split) for split in SPLITS}
@@ -132,7 +133,8 @@ def resume(
 
     Raises
     ------
-    RecordingError : no run of a network file, no usable checkpoint, or the file was changed.
+    RecordingError : no run of a network file, no usable checkpoint, or the file or its data were
+        changed.
     """
     reporter = reporter or Reporter()
     found = _open_own(folder)
@@ -152,6 +154,13 @@ def resume(
             )
         data = Path(data_dir) if data_dir else _data_dir(found)
         samples = open_samples(network, plan, data, _beside(found))
+        if _noted(found, "samples", str, samples.digest()) != samples.digest():
+            raise RecordingError(
+                Fault(
+                    f"The data are not those with which run '{found.path}' began.",
+                    hint="`--data-dir` names another folder that holds them",
+                )
+            )
         program, _ = compile_plan(plan, _noted(found, "engine", str, "auto"), reporter)
         layout = Layout.from_plan(plan, network, learned_shapes(plan))
         position = checkpoint.position

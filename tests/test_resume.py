@@ -118,6 +118,18 @@ def test_a_run_stops_inside_a_long_trial(path: Path, tmp_path: Path) -> None:
     assert tiny.last_checkpoint((tmp_path / "tiny" / "latest").resolve()).position.done == 0
 
 
+def test_a_run_does_not_go_on_with_other_data(path: Path, tmp_path: Path) -> None:
+    shutil.copy(path, tmp_path)
+    arrays = tiny.arrays()
+    np.savez(tmp_path / "data.npz", **arrays)
+    folder = stopped_run(tmp_path / path.name, tmp_path / "out", (0, "train", 5))
+    np.savez(tmp_path / "data.npz", **{n: np.flip(values, 0) for n, values in arrays.items()})
+    with pytest.raises(RecordingError, match="The data are not those with which run"):
+        simulate.resume(folder)
+    np.savez(tmp_path / "data.npz", **arrays)
+    assert simulate.resume(folder).metrics
+
+
 KEPT = """\
 name: tiny
 dt: 1*ms

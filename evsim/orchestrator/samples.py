@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,21 @@ class Samples:
                 f"Field '{field}' of data set '{self.data.dataset.name}' {use}, but has class "
                 f"{wrong} and there are {size} {what}; {hint}, from 0."
             )
+
+    def digest(self) -> str:
+        """Return a hash of all labels and of a few samples of each split."""
+        found, readout = hashlib.sha256(), self.network.readout
+        for split in SPLITS:
+            size = self.size(split)
+            found.update(f"{split} {size}".encode())
+            if not size or self.data is None:
+                continue
+            if readout is not None:
+                found.update(self.data.field(split, readout.label).tobytes())
+            for index in (0, size // 2, size - 1):
+                for values in self.inputs(split, index).values():
+                    found.update(np.ascontiguousarray(values).tobytes())
+        return found.hexdigest()
 
     def classes(self) -> int:
         """Return how many classes the labels of the training samples have."""
