@@ -178,6 +178,12 @@ class Block:
     part: tuple[int, int] | None = None
     every: int = 1
 
+    @property
+    def written(self) -> set[str]:
+        """Names of the variables that the code changes, whichever side they are of."""
+        statements = (*self.scalar, *self.vector)
+        return {self.symbols[s.var].variable for s in statements if s.op != ":="}
+
 
 @dataclass(frozen=True, eq=False)
 class TimedValues:

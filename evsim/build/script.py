@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,12 +17,12 @@ from evsim.build.code import (
     DTYPES,
     Block,
     NeuronCode,
-    Statement,
     Symbol,
     SynapseCode,
     TimedValues,
     Variable,
 )
+from evsim.build.monitors import check_monitors, derived, storing
 from evsim.build.objects import sort_objects
 from evsim.build.plan import Pathway, Phase, Plan, Population, Projection, Replay
 from evsim.build.populations import RESERVED
@@ -32,14 +31,9 @@ from evsim.build.synapses import RESERVED as SYNAPTIC
 from evsim.errors import BuildError, Fault
 from evsim.projections.base import Listed
 from evsim.replay import ReplayError, spike_list
-from evsim.spec.types import SCHEDULE
 
 NEVER = 1e50
 """Seconds from which a period of Brian2 means none."""
-
-STORED = "_stored_"
-"""How names begin whose values become states, see `_derived`."""
-LAST = 1 << 30
 
 
 def build_script(
@@ -70,8 +64,8 @@ def build_script(
     script = sort_objects(objects)
     if script.wrong:
         raise BuildError([Fault(text) for text in script.wrong])
-    derived = [runner for monitor in script.monitors for runner in _derived(monitor)]
-    running = [*script.groups, *script.synapses, *script.runners, *derived]
+    stored = [runner for monitor in script.monitors for runner in derived(monitor)]
+    running = [*script.groups, *script.synapses, *script.runners, *stored]
     calls = {}
     for item in script.runners:
         if isinstance(item, brian2.PoissonInput):
@@ -87,9 +81,9 @@ def build_script(
     dt = _dt([*script.groups, *script.generators])
     periods = {i.name: _period(i, dt) for i in compat.in_order(running)}
     blocks = [replace(b, every=periods.get(b.name, 1)) for b in blocks]
-    _check_monitors(script.monitors, blocks)
-    names = {runner.name for runner in derived}
-    blocks = [_storing(b) if b.name in names else b for b in blocks]
+    check_monitors(script.monitors, blocks)
+    names = {runner.name for runner in stored}
+    blocks = [storing(b) if b.name in names else b for b in blocks]
     arrays = _arrays(blocks, running, namespace, dt)
     populations = {g.name: _population(g, blocks, script.synapses, arrays) for g in script.groups}
     populations |= {g.name: _generator(g, dt) for g in script.generators}
@@ -114,72 +108,6 @@ def build_script(
     )
 
 
-def _derived(monitor: Any) -> list[Any]:
-    """Return code that computes what a monitor records of equations without state.
-
-    It runs where the monitor looks, first or last in a step; `_storing` lets it keep the values.
-    """
-    group = compat.whole(monitor.source)
-    if not isinstance(monitor, brian2.StateMonitor) or isinstance(group, brian2.Synapses):
-        return []
-    names = [n for n in monitor.record_variables if compat.is_derived(group, n)]
-    if not names:
-        return []
-    code = "\n".join(f"{STORED}{name} = {name}" for name in names)
-    when, order = ("after_end", LAST) if monitor.when == "end" else ("before_start", -LAST)
-    name = f"{monitor.name}_values*"
-    return [
-        brian2.CodeRunner(group, "stateupdate", code, clock=monitor.clock, when=when, order=order,
-                          name=name)
-    ]  # fmt: skip
-
-
-def _check_monitors(monitors: Sequence[Any], blocks: Sequence[Block]) -> None:
-    """Refuse monitors between code that changes what they record: recordings look around it all."""
-    order = {name: at for at, name in enumerate(SCHEDULE)}
-    for monitor in (m for m in monitors if isinstance(m, brian2.StateMonitor)):
-        place = (order[monitor.when], monitor.order, monitor.name)
-        owner, recorded = compat.whole(monitor.source).name, set(monitor.record_variables)
-        for block in blocks:
-            early = (order[block.when], block.order, block.name) < place
-            changed = recorded & _written(block) if block.owner == owner else set()
-            if changed and early == (monitor.when == "start"):
-                what = "before" if early else "after"
-                text = (
-                    f"'{monitor.name}' (StateMonitor): in the slot '{block.when}', '{block.name}' "
-                    f"changes '{min(changed)}' {what} it is recorded."
-                )
-                other = "end" if early else "start"
-                hint = f"record with `when='{other}'`, or run the code in another slot"
-                raise BuildError([Fault(text, hint=hint)])
-
-
-def _written(block: Block) -> set[str]:
-    statements = (*block.scalar, *block.vector)
-    return {block.symbols[s.var].variable for s in statements if s.op != ":="}
-
-
-def _storing(block: Block) -> Block:
-    """Return a block of `_derived` whose results are states of the names that they are of."""
-    kept = {n.removeprefix(STORED): s for n, s in block.symbols.items() if n.startswith(STORED)}
-    values = re.compile(rf"\b({'|'.join(map(re.escape, kept))})\b")
-
-    def renamed(text: str) -> str:
-        return values.sub(r"_value_\1", text)
-
-    def store(statement: Statement) -> Statement:
-        expr, name = renamed(statement.expr), statement.var
-        if name.startswith(STORED):
-            return replace(statement, var=name.removeprefix(STORED), op="=", expr=expr)
-        cases = tuple((given, renamed(text)) for given, text in statement.cases)
-        return replace(statement, var=renamed(name), expr=expr, cases=cases)
-
-    symbols = {renamed(n): s for n, s in block.symbols.items() if not n.startswith(STORED)}
-    symbols |= {n: replace(s, role="state", variable=n) for n, s in kept.items()}
-    scalar, vector = (tuple(map(store, part)) for part in (block.scalar, block.vector))
-    return replace(block, scalar=scalar, vector=vector, symbols=symbols)
-
-
 def _dt(items: Sequence[Any]) -> float:
     return float(items[0].clock.dt_)
 
@@ -202,7 +130,7 @@ def _population(
 ) -> Population:
     written = {"lastspike", "not_refractory"}
     for block in blocks:
-        written |= _written(block) if block.owner == group.name else set()
+        written |= block.written if block.owner == group.name else set()
     for made in synapses:
         ends = {"pre": compat.whole(made.source).name, "post": compat.whole(made.target).name}
         for block in (b for b in blocks if b.owner == made.name):
