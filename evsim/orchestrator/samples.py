@@ -115,7 +115,7 @@ class Samples:
             )
 
     def digest(self) -> str:
-        """Return a hash of all labels and of a few samples of each split."""
+        """Return a hash of all labels and of the first sample of each split."""
         found, readout = hashlib.sha256(), self.network.readout
         for split in SPLITS:
             size = self.size(split)
@@ -124,9 +124,8 @@ class Samples:
                 continue
             if readout is not None:
                 found.update(self.data.field(split, readout.label).tobytes())
-            for index in (0, size // 2, size - 1):
-                for values in self.inputs(split, index).values():
-                    found.update(np.ascontiguousarray(values).tobytes())
+            for values in self.inputs(split, 0).values():
+                found.update(np.ascontiguousarray(values).tobytes())
         return found.hexdigest()
 
     def classes(self) -> int:
