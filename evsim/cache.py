@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 
 def cache_folder(kind: str) -> Path:
@@ -36,3 +38,24 @@ def keep(path: Path, text: str) -> None:
     except OSError:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def kept_njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Return `numba.njit` for functions of evsim's own files, whose machine code is kept here.
+
+    Numba would write it beside these files, where pip does not know of it: what is left there when
+    evsim is taken away hides the next installation.
+    """
+    import numba
+
+    config: Any = numba.config
+
+    def compile_kept(function: Callable[..., Any]) -> Any:
+        before = config.CACHE_DIR
+        config.CACHE_DIR = before or str(cache_folder("functions"))
+        try:
+            return numba.njit(nogil=True, cache=True, **options)(function)
+        finally:
+            config.CACHE_DIR = before
+
+    return compile_kept

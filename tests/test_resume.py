@@ -151,7 +151,7 @@ def test_weights_that_are_kept_are_normalised_anew_where_a_trial_begins_again(
     (tmp_path / "kept.yaml").write_text(KEPT)
     network, stop = evsim.load(tmp_path / "kept.yaml"), threading.Event()
     whole = evsim.run(network, out=tmp_path / "whole").folder
-    news = tiny.Listener(lambda *done: threading.Timer(0.02, stop.set).start())
+    news = tiny.Listener(lambda *done: threading.Timer(0.005, stop.set).start())
     with pytest.raises(Interrupted):
         simulate.run(network, out=tmp_path / "stopped", stop=stop, reporter=news)
     folder = (tmp_path / "stopped" / "tiny" / "latest").resolve()

@@ -109,6 +109,12 @@ def test_the_folder_says_what_made_it(result: Result) -> None:
     assert latest.resolve() == result.folder
 
 
+def test_nothing_is_left_beside_evsims_own_files(result: Result) -> None:
+    """Machine code that pip does not know of would outlive evsim, and hide it when it comes back."""
+    assert result.folder.exists()
+    assert not list(Path(evsim.__file__).parent.rglob("*.nbi"))
+
+
 def test_learning_lowers_the_loss(result: Result) -> None:
     train = [row["loss"] for row in result.metrics if row["split"] == "train"]
     assert train[1] < train[0]

@@ -108,22 +108,13 @@ def _ends(
     network: Network, projection: Projection, geometry: Geometry, synapses: Synapses
 ) -> _Ends:
     """Return the source's and the target's end, with delays as they were drawn for the run."""
-    sides = {
-        "delay": (projection.from_, synapses.pre),
-        "delay_post": (projection.to, synapses.post),
-    }
-    source, target = (
-        _End(
-            text.partition(".")[0],
-            neuron,
-            np.broadcast_to(
-                delay_steps(network, getattr(projection, field), geometry, field, projection.name),
-                neuron.shape,
-            ),
-        )
-        for field, (text, neuron) in sides.items()
+    delay = delay_steps(network, projection, "delay", geometry)
+    delay_post = delay_steps(network, projection, "delay_post", geometry)
+    source, target = (text.partition(".")[0] for text in (projection.from_, projection.to))
+    return (
+        _End(source, synapses.pre, np.broadcast_to(delay, synapses.pre.shape)),
+        _End(target, synapses.post, np.broadcast_to(delay_post, synapses.post.shape)),
     )
-    return source, target
 
 
 def _check_phases(network: Network, projection: Projection) -> None:

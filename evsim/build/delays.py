@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,10 @@ SECOND = units.dimensions("second")
 
 
 def delay_steps(
-    network: schema.Network, text: str | None, geometry: Geometry, *stream: str
+    network: schema.Network,
+    projection: schema.Projection,
+    field: Literal["delay", "delay_post"],
+    geometry: Geometry,
 ) -> NDArray[np.int64]:
     """Return whole steps from a spike to its effect, () or (synapse,) where they differ.
 
@@ -27,13 +30,14 @@ def delay_steps(
 
     Parameters
     ----------
-    text : expression over the numbers `i` and `j` of source and target, rand(), randn(),
-        uniform(a, b); None for none.
+    field : of the projection, an expression over the numbers `i` and `j` of source and target,
+        rand(), randn(), uniform(a, b); or None.
 
     Raises
     ------
     ValueError : it cannot be evaluated, is no time or negative.
     """
+    text: str | None = getattr(projection, field)
     if text is None:
         return np.zeros((), np.int64)
     shape: tuple[int, ...] = ()
@@ -42,7 +46,7 @@ def delay_steps(
         synapses = geometry.synapses()
         shape = (len(synapses.pre),)
         names = {"i": synapses.pre, "j": synapses.post}
-    values = draw(text, shape, names, SECOND, network.seed, *stream)
+    values = draw(text, shape, names, SECOND, network.seed, field, projection.name)
     if values.size and values.min() < 0:
         raise ExpressionError(f"a delay of {values.min():g} s is negative")
     steps = np.floor(values / network.dt + 0.5)

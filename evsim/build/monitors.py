@@ -41,6 +41,7 @@ def derived(monitor: Any) -> list[Any]:
 
 def check_monitors(monitors: Sequence[Any], blocks: Sequence[Block]) -> None:
     """Refuse monitors between code that changes what they record: recordings look around it all."""
+    faults = []
     order = {name: at for at, name in enumerate(SCHEDULE)}
     for monitor in (m for m in monitors if isinstance(m, brian2.StateMonitor)):
         place = (order[monitor.when], monitor.order, monitor.name)
@@ -56,7 +57,9 @@ def check_monitors(monitors: Sequence[Any], blocks: Sequence[Block]) -> None:
                 )
                 other = "end" if early else "start"
                 hint = f"record with `when='{other}'`, or run the code in another slot"
-                raise BuildError([Fault(text, hint=hint)])
+                faults.append(Fault(text, hint=hint))
+    if faults:
+        raise BuildError(faults)
 
 
 def storing(block: Block) -> Block:

@@ -85,7 +85,7 @@ class _Maker:
             failing = 0
         if failing is not None:
             _locate(network, self.name, shared, failing, self.faults)
-        self._check_sizes(sets)
+        self._check_values(sets)
         return Phase(
             name=self.name,
             steps=shared.steps,
@@ -98,14 +98,18 @@ class _Maker:
             window=settle.window if settle and self.name in settle.early else 0,
         )
 
-    def _check_sizes(self, sets: Mapping[Column, float]) -> None:
+    def _check_values(self, sets: Mapping[Column, float]) -> None:
+        path = ("protocol", "phases", self.name, "set")
         for (population, name), value in sets.items():
             kind = self.variables[population][name].kind
             largest = largest_of(kind, self.network.precision)
+            key = f"{population}.{name}"
             if abs(value) > largest:
-                key = f"{population}.{name}"
                 message = f"{value:g} is too large for '{key}': {largest:.2g} at most."
-                self.faults.add(("protocol", "phases", self.name, "set", key), message)
+                self.faults.add((*path, key), message)
+            elif kind == "integer" and value != round(value):
+                hint = "int() makes one"
+                self.faults.add((*path, key), f"{value:g} is no whole number, as '{key}' is.", hint)
 
 
 def _variants(
@@ -135,9 +139,9 @@ def _variants(
                 assert settings is not None
                 try:
                     changing = {**changing, **_next(settings.set, changing, network.dt)}
-                except ExpressionError as error:
-                    if make.name == stretch[-1]:
-                        _note(make.faults, make.name, settings.set, attempt + 2, error)
+                except _NoValue as error:
+                    path = ("protocol", "phases", stretch[-1], "repeat", "set", error.constant)
+                    make.faults.add(path, f"For attempt {attempt + 2}: {error}.")
                     break
     if False not in passes:
         found |= {(False, attempt): made for (_, attempt), made in found.items()}
@@ -162,7 +166,7 @@ def _next(settings: Mapping[str, str], constants: Mapping[str, str], dt: float) 
 
     Raises
     ------
-    ExpressionError : one has no value, or is too long a text.
+    _NoValue : one has no value, or is too long a text.
     """
 
     def last(name: re.Match[str]) -> str:
@@ -172,19 +176,22 @@ def _next(settings: Mapping[str, str], constants: Mapping[str, str], dt: float) 
     found = {}
     for key, text in settings.items():
         found[key] = re.sub(r"[A-Za-z_]\w*", last, text)
-        if varies(text, constants):
-            expressions.names(found[key])  # Raises where it is too long.
-        else:
-            found[key] = _literal(text, constant_values(fixed, dt, 0, 1, seed=0))
+        try:
+            if varies(text, constants):
+                expressions.names(found[key])  # Raises where it is too long.
+            else:
+                found[key] = _literal(text, constant_values(fixed, dt, 0, 1, seed=0))
+        except ExpressionError as error:
+            raise _NoValue(key, error.message) from None
     return found
 
 
-def _note(
-    faults: Faults, phase: str, settings: Mapping[str, str], attempt: int, error: ExpressionError
-) -> None:
-    """Note that constants have no value from an attempt on."""
-    path = ("protocol", "phases", phase, "repeat", "set", *list(settings)[:1])
-    faults.add(path, f"For attempt {attempt}: {error.message}.")
+class _NoValue(Exception):
+    """A constant has no value in an attempt."""
+
+    def __init__(self, constant: str, why: str):
+        self.constant = constant
+        super().__init__(why)
 
 
 def _literal(text: str, values: Mapping[str, Any]) -> str:

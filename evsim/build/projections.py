@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,10 +148,10 @@ def _pathways(
 ) -> tuple[Pathway, ...]:
     declared = network.projections[at]
     delays = {}
-    for field in ("delay", "delay_post"):
+    fields: tuple[Literal["delay", "delay_post"], ...] = ("delay", "delay_post")
+    for field in fields:
         try:
-            text = getattr(declared, field)
-            delays[field] = delay_steps(network, text, geometry, field, declared.name)
+            delays[field] = delay_steps(network, declared, field, geometry)
         except ValueError as error:
             faults.add(("projections", at, field), str(error))
             delays[field] = np.zeros((), np.int64)

@@ -143,12 +143,12 @@ class Simulation(ABC):
         ----------
         step : of the phase, whose shared inputs it takes, from 0.
         """
-        row = dict(zip(self.plan.shared, self.shared.row(step), strict=True))
-        if (owner, variable) in row:
-            return np.asarray(row[owner, variable])
-        population = self.plan.populations.get(owner)
-        if population is None or variable not in population.derived:
+        population, shared = self.plan.populations.get(owner), (owner, variable) in self.plan.shared
+        if population is None or not (shared or variable in population.derived):
             return self.get(owner, variable)
+        row = dict(zip(self.plan.shared, self.shared.row(step), strict=True))
+        if shared:
+            return np.asarray(row[owner, variable])
 
         def state(name: str) -> NDArray[Any]:
             return np.asarray(row[owner, name]) if (owner, name) in row else self.get(owner, name)

@@ -62,7 +62,7 @@ def directions(plan: Plan) -> list[Direction]:
 
 
 def is_static(plan: Plan, projection: Projection) -> bool:
-    """Whether a projection's sum is the same in every step of a trial.
+    """Whether a projection sends values whose sum is the same in every step of a trial.
 
     It sends values of a population without dynamics, so does all that adds to the same variable,
     and neither the neuron's code nor a phase changes sent values or sum. Nor does code read it
@@ -80,10 +80,15 @@ def is_static(plan: Plan, projection: Projection) -> bool:
     items = schedule(plan)
     early = [b for b in items[: items.index("values")] if isinstance(b, Block)]
     read = {key for block in early for key in _states(plan, block, block.symbols.values())}
-    return target not in changed | read and all(
-        plan.populations[p.source].neuron is None and (p.source, p.source_variable) not in changed
-        for p in plan.projections.values()
-        if (p.target, p.target_variable) == target
+    return (
+        projection.sends == "value"
+        and target not in changed | read
+        and all(
+            plan.populations[p.source].neuron is None
+            and (p.source, p.source_variable) not in changed
+            for p in plan.projections.values()
+            if (p.target, p.target_variable) == target
+        )
     )
 
 

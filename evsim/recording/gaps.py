@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from evsim.cache import kept_njit
 from evsim.recording.encoding import ESCAPE
 
 DESCENDING, OUTSIDE = -1, -2
@@ -55,7 +56,7 @@ def room(spikes: int, steps: int, size: int) -> int:
     return spikes + steps * (size // ESCAPE)
 
 
-@njit(nogil=True, cache=True)
+@kept_njit()
 def _encode(neuron: Any, count: Any, size: Any, code: Any) -> Any:
     """Write the code; return its length, or what is wrong."""
     at, end = np.int64(0), np.int64(0)

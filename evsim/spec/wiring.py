@@ -227,9 +227,7 @@ def _one_pool(faults: Faults, path: Path, projection: Projection) -> bool:
     if rule is not None and (rule.equations or rule.on_pre or rule.on_post):
         what = "has equations of synapses" if rule.equations else "runs code at spikes"
         message = f"Rule '{projection.learn}' {what}, and pooled synapses have none of their own."
-        faults.add(
-            (*path, "pool"), message, "learn in `at_end`, or pool in a projection of its own"
-        )
+        faults.add((*path, "pool"), message, "learn in `at_end`, or leave `pool` out")
         return False
     return True
 

@@ -154,6 +154,9 @@ def test_a_value_that_its_variable_cannot_hold_is_found_before_the_run():
     text = TEXT.format(**GOOD).replace("{steps: 3}", "{steps: 3, set: {b.x: 1e39}}")
     with pytest.raises(BuildError, match=r"1e\+39 is too large for 'b.x': 3.4e\+38 at most"):
         build(parse_text(text, "net.yaml"))
+    count = text.replace("      x : 1\n", "      x : 1\n      n : integer\n")
+    with pytest.raises(BuildError, match="0.5 is no whole number, as 'b.n' is"):
+        build(parse_text(count.replace("b.x: 1e39", "b.n: 0.5"), "net.yaml"))
     wide = text.replace("dt: 0.1*ms", "dt: 0.1*ms\nprecision: float64")
     assert build(parse_text(wide, "net.yaml")).phases["run"].sets["b", "x"] == 1e39
 
@@ -169,7 +172,9 @@ def test_a_value_that_its_variable_cannot_hold_is_found_before_the_run():
 )
 def test_constants_change_for_as_many_attempts_as_there_may_be(setting, message):
     text = TEXT.format(**GOOD).replace("beta: 2*mV", "rate: 0.3, beta: 2*mV")
-    repeat = f'repeat: {{until: "spikes(a) > 5", set: {{beta: {setting}}}, at_most: 300}}'
+    repeat = (
+        f'repeat: {{until: "spikes(a) > 5", set: {{rate: rate, beta: {setting}}}, at_most: 300}}'
+    )
     text = text.replace("{steps: 3}", f"{{steps: 3, {repeat}}}")
     if message is None:
         assert len(build(parse_text(text, "net.yaml")).phases["run"].variants) == 2 * 299

@@ -58,7 +58,7 @@ class FusedProgram(Program):
         """Return the path that every projection, rule and variable takes."""
         lines = []
         for name, projection in self.plan.projections.items():
-            what = "sums once a trial" if self._static(name) else "event-driven"
+            what = "sums once a trial" if is_static(self.plan, projection) else "event-driven"
             if self._is_listed(name):
                 what += ", synapses in a list, as their delays differ"
             if projection.code is not None:
@@ -77,10 +77,6 @@ class FusedProgram(Program):
         kernel = self.compiled.weights.kernels.get(name)
         kind = type(self.plan.projections[name].geometry)
         return isinstance(kernel, ListKernel) and kind in KERNELS
-
-    def _static(self, name: str) -> bool:
-        projection = self.plan.projections[name]
-        return projection.sends == "value" and is_static(self.plan, projection)
 
     def _warm_up(self) -> None:
         """Compile everything now, in one thread."""

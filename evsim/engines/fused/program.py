@@ -186,7 +186,7 @@ def _lower_prepare(out: Lines, plan: Plan, layout: Layout, weights: Weights) -> 
     """Write `prepare`, which forms the sums that stay the same during a trial."""
     out.add("@compiled", f"def prepare({STATE}, {EVENTS}):")
     out.indent = 1
-    static = [p for p in plan.projections.values() if p.sends == "value" and is_static(plan, p)]
+    static = [p for p in plan.projections.values() if is_static(plan, p)]
     lower_values(out, plan, layout, weights, static)
     lower_traffic(out, plan, layout, weights, static=True)
     out.add("return 0", "")

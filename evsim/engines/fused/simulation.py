@@ -73,9 +73,7 @@ class FusedSimulation(Simulation):
         self.kept_at = self.kept_begin.copy()
         self.kept: NDArray[Any] = np.zeros(0, np.uint16 if widest <= 1 << 16 else np.uint32)
         self.prepared = {
-            (p.target, p.target_variable)
-            for p in plan.projections.values()
-            if p.sends == "value" and is_static(plan, p)
+            (p.target, p.target_variable) for p in plan.projections.values() if is_static(plan, p)
         }
         self.recording, self.record = False, np.zeros(count, np.bool_)
         self.unkept = np.zeros((count, 0), np.uint32)

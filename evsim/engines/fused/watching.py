@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-compiled = njit(nogil=True, error_model="numpy", cache=True)
+from evsim.cache import kept_njit
+
+compiled = kept_njit(error_model="numpy")
 
 
 @compiled
