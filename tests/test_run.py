@@ -110,7 +110,7 @@ def test_the_folder_says_what_made_it(result: Result) -> None:
 
 
 def test_nothing_is_left_beside_evsims_own_files(result: Result) -> None:
-    """Machine code that pip does not know of would outlive evsim, and hide it when it comes back."""
+    """Machine code that pip does not know of would outlive evsim, and hide the next one."""
     assert result.folder.exists()
     assert not list(Path(evsim.__file__).parent.rglob("*.nbi"))
 
