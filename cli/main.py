@@ -22,6 +22,7 @@ from . import (
     explain,
     export,
     export_brian2,
+    export_weights,
     gradcheck,
     import_,
     info,
@@ -58,6 +59,7 @@ COMMANDS = (
     analyze,
     report,
     export,
+    export_weights,
     import_,
     bench,
 )

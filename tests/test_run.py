@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import h5py
@@ -11,6 +12,7 @@ import pytest
 
 import evsim
 from evsim.analysis.analyze import analyze
+from evsim.exchange.exporting import export_weights
 from evsim.simulate import Result
 from evsim.spec.parse import parse_text
 from tests.helpers import tiny
@@ -215,18 +217,17 @@ record: {weights: {parameters: all}}
         assert {row[0] for row in analyze(run, ["weights"])["weights"].rows} == {"q"}
 
 
-@pytest.mark.parametrize("source", ["recorded", "checkpoint", "archive"])
+@pytest.mark.parametrize("source", ["recorded", "some recorded", "checkpoint", "archive"])
 def test_a_run_may_start_with_weights_that_another_ended_with(tmp_path: Path, source: str) -> None:
     """Without training images it tests them: as the other run did after its last epoch."""
     path = tiny.write(tmp_path)
-    recorded = "record={weights: {}}" if source == "recorded" else "record={}"
-    first = tiny.run(path, tmp_path / "first", recorded)
+    recorded = {"recorded": "{weights: {}}", "some recorded": "{weights: {parameters: [out]}}"}
+    first = tiny.run(path, tmp_path / "first", f"record={recorded.get(source, {})}")
     weights = first.folder
     if source == "archive":
-        weights = tmp_path / "weights.npz"
-        found = tiny.last_checkpoint(first.folder).arrays
-        kept = {name.removeprefix("parameter:"): values for name, values in found.items()}
-        np.savez(weights, **kept)
+        weights, _ = export_weights(weights, tmp_path / "weights.npz")
+    if source == "recorded":
+        shutil.rmtree(weights / "checkpoints")
     network = tiny.load(path, "data.split.train=0", "protocol.epochs=1", "record={}")
     second = evsim.run(network, out=tmp_path / "second", weights=weights)
     for split in ("validation", "test"):

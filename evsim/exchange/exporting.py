@@ -14,7 +14,8 @@ from evsim.exchange.formats.base import Format
 from evsim.exchange.placing import placed
 from evsim.exchange.session import Progress, Session, silent
 from evsim.recording import text
-from evsim.recording.folder import NETWORK, begun, manifest_beside
+from evsim.recording.folder import NETWORK, begun, manifest_beside, recording_path
+from evsim.recording.parameters import ARCHIVE, Parameters, run_parameters, write_parameters
 from evsim.recording.reader import Run
 from evsim.spikefiles.base import MARK, facts
 
@@ -87,6 +88,45 @@ def export(
         chosen.write(session, fresh, about)
     signals = tuple(signal.name for signal in session.signals)
     return Exported(path, len(session.rows), session.populations, signals, tuple(left_out))
+
+
+def export_weights(
+    folder: str | Path,
+    out: str | Path | None = None,
+    *,
+    epoch: int | None = None,
+    force: bool = False,
+) -> tuple[Path, Parameters]:
+    """Write the weights of a run as an archive that `evsim run --weights` and `numpy.load` read.
+
+    Parameters
+    ----------
+    folder : of the run.
+    out : file, with the ending .npz; by default `weights.npz` in the run's folder.
+    epoch : recorded weights after so many epochs; by default those learned last.
+    force : replace a file that is there.
+
+    Returns
+    -------
+    path : of the archive.
+    parameters : what it holds, one array each.
+
+    Raises
+    ------
+    InputError : `out` has another ending, or is there.
+    RecordingError : the run cannot be read, or has no such weights.
+    RunError : the file cannot be written.
+    """
+    found = run_parameters(Path(folder), epoch)
+    path = Path(out) if out else recording_path(Path(folder)).parent / f"weights{ARCHIVE}"
+    if path.suffix != ARCHIVE:
+        hint = f"`--weights` reads archives of that ending: '{path.with_suffix(ARCHIVE)}'"
+        raise InputError(Fault(f"'{path}' does not end in {ARCHIVE}", hint=hint))
+    if path.exists():
+        _refuse(path, force, ARCHIVE)
+    with placed(path, folder=False) as fresh:
+        write_parameters(fresh, found)
+    return path, found
 
 
 def _left_out(session: Session) -> list[str]:

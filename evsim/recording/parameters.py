@@ -1,20 +1,27 @@
-"""Weights that a network starts with: its own, or those that a run ended with."""
+"""Weights that a network starts with, its own or those that a run ended with; archives of them."""
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evsim.errors import InputError
+from evsim.errors import Fault, InputError, RecordingError
 from evsim.orchestrator.checkpoint import DAMAGE, read_checkpoint
 from evsim.recording.folder import RunFolder
 from evsim.recording.reader import open_run
 
 Parameters = dict[str, NDArray[Any]]
+
+_HINT = "the network file asks for them with `record: {weights: {every: {epoch: 1}}}`"
+
+ARCHIVE = ".npz"
+"""By which archives of weights are told from runs."""
 
 
 def read_parameters(weights: Path | None, initial: Mapping[str, NDArray[Any]]) -> Parameters:
@@ -32,8 +39,8 @@ def read_parameters(weights: Path | None, initial: Mapping[str, NDArray[Any]]) -
     """
     if weights is None:
         return dict(initial)
-    archive = weights.suffix == ".npz"
-    found = _of_archive(weights, initial) if archive else _of_run(weights, initial)
+    found = _of_archive(weights, initial) if weights.suffix == ARCHIVE else run_parameters(weights)
+    found = {name: values for name, values in found.items() if name in initial}
     for name, values in found.items():
         if values.dtype.kind not in "iuf":
             raise InputError(f"'{weights}' holds no real numbers at '{name}'.")
@@ -46,15 +53,48 @@ def read_parameters(weights: Path | None, initial: Mapping[str, NDArray[Any]]) -
     return {**initial, **found}
 
 
-def _of_run(folder: Path, names: Collection[str]) -> Parameters:
-    """Return the weights that a run recorded last, or else those of its last checkpoint."""
+def run_parameters(folder: Path, epoch: int | None = None) -> Parameters:
+    """Return all weights of a run's last checkpoint, or else those that it recorded last.
+
+    Parameters
+    ----------
+    epoch : recorded weights after so many epochs instead.
+
+    Raises
+    ------
+    RecordingError : the run cannot be read, or has none.
+    """
+    if epoch is None:
+        with suppress(RecordingError):
+            return _of_checkpoint(RunFolder.open(folder).checkpoints)
     with open_run(folder) as run:
-        if len(run.weight_epochs):
-            kept = {parameter.name for parameter in run.layout.parameters}
-            return {name: run.weights(name) for name in names if name in kept}
-    arrays = read_checkpoint(RunFolder.open(folder).checkpoints).arrays
-    marked = {name: arrays.get(f"parameter:{name}") for name in names}
-    return {name: values for name, values in marked.items() if values is not None}
+        if not len(run.weight_epochs):
+            raise RecordingError(Fault(f"'{run.path}' holds no weights", hint=_HINT))
+        names = (parameter.name for parameter in run.layout.parameters)
+        return {name: run.weights(name, -1 if epoch is None else epoch) for name in names}
+
+
+def write_parameters(path: Path, parameters: Mapping[str, NDArray[Any]]) -> None:
+    """Write an archive that `read_parameters` and `numpy.load` read.
+
+    Raises
+    ------
+    OSError : it cannot be written.
+    """
+    # Not `numpy.savez`, whose own arguments are names that it cannot store.
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, values in parameters.items():
+            with archive.open(f"{name}.npy", "w") as file:
+                np.save(file, values, allow_pickle=False)
+
+
+def _of_checkpoint(checkpoints: Path) -> Parameters:
+    found: Parameters = {}
+    for key, values in read_checkpoint(checkpoints).arrays.items():
+        kind, _, name = key.partition(":")
+        if kind == "parameter":
+            found[name] = values
+    return found
 
 
 def _of_archive(path: Path, names: Collection[str]) -> Parameters:

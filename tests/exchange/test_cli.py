@@ -204,3 +204,52 @@ def test_several_trials_are_not_replayed_as_one(run: Run, tmp_path: Path) -> Non
     export(run, "csv", tmp_path / "x")
     with pytest.raises(BuildError, match="4 trials; `data: {name: spikes}`"):
         built(tmp_path, "x/spikes.csv:digit")
+
+
+NAMED = """\
+name: named
+dt: 1*ms
+neurons: {cell: {equations: "x : 1"}}
+populations: {a: {shape: [3], neuron: cell, init: {x: 2}}, b: {shape: [2], neuron: cell}}
+projections:
+  - {name: file, from: a.x, to: b.x, kind: dense, sends: value, weights: 1, learn: rule}
+plasticity: {rule: {at_end: {run: g += x_pre}, update: {rate: 0.5}}}
+protocol: {epochs: 3, phases: {run: {steps: 6}}}
+record: {weights: {every: {epoch: 2}}}
+"""
+
+
+def test_weights_are_written_as_learned_last_or_as_recorded(tmp_path: Path) -> None:
+    (tmp_path / "named.yaml").write_text(NAMED)
+    assert evsim("run", tmp_path / "named.yaml", "--out", tmp_path / "runs").code == 0
+    run = tmp_path / "runs" / "named"
+    done = evsim("export-weights", run)
+    assert done.code == 0, done.err
+    path, shape = done.out.splitlines()
+    assert Path(path) == (run / "latest" / "weights.npz").resolve()
+    assert shape.split() == ["file", "3", "x", "2"]
+    last = np.load(path)["file"]
+    with open_run(run) as recorded:
+        for epoch in recorded.weight_epochs.tolist():
+            words = ("--out", tmp_path / "x.npz", "--epoch", str(epoch), "--force")
+            assert evsim("export-weights", run, *words).code == 0
+            assert (np.load(tmp_path / "x.npz")["file"] == recorded.weights("file", epoch)).all()
+    assert (last == 4).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--out", "{out}.npy"], "weights.npz'"),
+        (["--out", "{out}.npz"], "`--force` replaces it"),
+        (["--epoch", "7"], "no weights after epoch 7; kept: "),
+    ],
+)
+def test_weights_that_cannot_be_written_are_told(
+    folder: Path, tmp_path: Path, words: list[str], says: str
+) -> None:
+    out = tmp_path / "weights"
+    out.with_suffix(".npz").write_text("mine")
+    done = evsim("export-weights", folder, *(word.format(out=out) for word in words))
+    assert done.code == 2 and says in done.err and not done.out
+    assert listing(tmp_path) == ["weights.npz"] and out.with_suffix(".npz").read_text() == "mine"
