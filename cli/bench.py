@@ -45,7 +45,7 @@ def command(
     network = evsim.load(file, set_ or ())
     plan = build(network)
     samples = open_samples(network, plan, data_dir, file.parent)
-    parameters = read_parameters(weights, plan.parameters)
+    parameters = {**plan.parameters, **read_parameters(weights, plan.parameters)}
     contest = Contest(plan, samples, parameters, trials)
     everyone = threads or cores()
     for number in dict.fromkeys((1, everyone)):

@@ -69,7 +69,7 @@ def command(
         _require_alike(network, other)
         real = build(other)
     samples = open_samples(network, plan, data_dir, file.parent)
-    parameters = read_parameters(weights, plan.parameters)
+    parameters = {**plan.parameters, **read_parameters(weights, plan.parameters)}
     torch.set_num_threads(1)  # The same sums in the same order on every machine.
     try:
         found = comparison.compare(

@@ -97,7 +97,9 @@ def run(
     Interrupted : `stop` was set; `resume` goes on.
     """
     reporter = reporter or Reporter()
-    plan = _starting_from(build(network), Path(weights) if weights else None)
+    plan = build(network)
+    if weights:
+        plan = _starting_from(plan, Path(weights), reporter)
     data = Path(data_dir) if data_dir else None
     samples = open_samples(network, plan, data, Path(network.source.name).parent)
     program, chosen = compile_plan(plan, engine, reporter)
@@ -176,13 +178,17 @@ def resume(
             )
 
 
-def _starting_from(plan: Plan, weights: Path | None) -> Plan:
+def _starting_from(plan: Plan, weights: Path, reporter: Reporter) -> Plan:
     """Return a plan with other weights at its start, stored as its own are."""
-    if weights is None:
-        return plan
     found = read_parameters(weights, plan.parameters)
-    stored = {name: plan.storage[name].write(values, 0) for name, values in found.items()}
-    return replace(plan, parameters={n: v.astype(plan.dtype) for n, v in stored.items()})
+    if left := [name for name in plan.parameters if name not in found]:
+        names = ", ".join(left)
+        reporter.warning(f"'{weights}' does not hold {names}, which begins as the file says.")
+    stored = {
+        name: plan.storage[name].write(values, 0).astype(plan.dtype)
+        for name, values in found.items()
+    }
+    return replace(plan, parameters={**plan.parameters, **stored})
 
 
 def _open_own(folder: str | Path) -> RunFolder:

@@ -12,6 +12,7 @@ import pytest
 
 import evsim
 from evsim.analysis.analyze import analyze
+from evsim.build.build import build
 from evsim.exchange.exporting import export_weights
 from evsim.simulate import Result
 from evsim.spec.parse import parse_text
@@ -236,3 +237,18 @@ def test_a_run_may_start_with_weights_that_another_ended_with(tmp_path: Path, so
         )
         for name in ("error", "loss", "spikes", "residual"):
             assert row[name] == expected[name], name
+
+
+def test_weights_that_another_run_does_not_hold_are_named_and_stay(tmp_path: Path) -> None:
+    path = tiny.write(tmp_path)
+    first = tiny.run(path, tmp_path / "first", "record={}")
+    _, held = export_weights(first.folder)
+    np.savez(tmp_path / "some.npz", **{name: held[name] for name in held if name != "out"})
+    network = tiny.load(path, "data.split.train=0", "protocol.epochs=1", "record={}")
+    heard = tiny.Listener()
+    second = evsim.run(network, out=tmp_path, weights=tmp_path / "some.npz", reporter=heard)
+    assert len(heard.warnings) == 1 and "does not hold out, which begins" in heard.warnings[0]
+    _, mixed = export_weights(second.folder)
+    initial = build(network).parameters
+    for name, values in mixed.items():
+        assert (values == (initial if name == "out" else held)[name]).all(), name

@@ -25,12 +25,13 @@ ARCHIVE = ".npz"
 
 
 def read_parameters(weights: Path | None, initial: Mapping[str, NDArray[Any]]) -> Parameters:
-    """Return the initial parameters, or those of a run or an .npz file in their place.
+    """Return those parameters of a network that a run or an .npz file holds.
 
     Parameters
     ----------
     weights : a run's folder, of which the last weights count, or an archive with an array for each
-        parameter (`projection`, `population.variable`) that is not to stay as it is.
+        parameter (`projection`, `population.variable`) that is not to stay as it is; None for none.
+    initial : all parameters of the network.
 
     Raises
     ------
@@ -38,7 +39,7 @@ def read_parameters(weights: Path | None, initial: Mapping[str, NDArray[Any]]) -
     RecordingError : the run cannot be read.
     """
     if weights is None:
-        return dict(initial)
+        return {}
     found = _of_archive(weights, initial) if weights.suffix == ARCHIVE else run_parameters(weights)
     found = {name: values for name, values in found.items() if name in initial}
     for name, values in found.items():
@@ -50,7 +51,7 @@ def read_parameters(weights: Path | None, initial: Mapping[str, NDArray[Any]]) -
             raise InputError(f"'{weights}' holds numbers that are not finite at '{name}'.")
     if not found:
         raise InputError(f"'{weights}' holds no parameter of this network.")
-    return {**initial, **found}
+    return found
 
 
 def run_parameters(folder: Path, epoch: int | None = None) -> Parameters:
