@@ -18,7 +18,7 @@ from evsim.recording.reader import open_run
 
 Parameters = dict[str, NDArray[Any]]
 
-_HINT = "the network file asks for them with `record: {weights: {every: {epoch: 1}}}`"
+_HINT = "`record: {weights: {parameters: all}}` keeps those that are not learned as well"
 
 ARCHIVE = ".npz"
 """By which archives of weights are told from runs."""
@@ -67,7 +67,8 @@ def run_parameters(folder: Path, epoch: int | None = None) -> Parameters:
     """
     if epoch is None:
         with suppress(RecordingError):
-            return _of_checkpoint(RunFolder.open(folder).checkpoints)
+            if found := _of_checkpoint(RunFolder.open(folder).checkpoints):
+                return found
     with open_run(folder) as run:
         if not len(run.weight_epochs):
             raise RecordingError(Fault(f"'{run.path}' holds no weights", hint=_HINT))

@@ -219,6 +219,15 @@ record: {weights: {every: {epoch: 2}}}
 """
 
 
+NONE = """\
+name: none
+dt: 1*ms
+neurons: {cell: {equations: "x : 1"}}
+populations: {a: {shape: [3], neuron: cell}}
+protocol: {phases: {run: {steps: 6}}}
+"""
+
+
 def test_weights_are_written_as_learned_last_or_as_recorded(tmp_path: Path) -> None:
     (tmp_path / "named.yaml").write_text(NAMED)
     assert evsim("run", tmp_path / "named.yaml", "--out", tmp_path / "runs").code == 0
@@ -235,6 +244,13 @@ def test_weights_are_written_as_learned_last_or_as_recorded(tmp_path: Path) -> N
             assert evsim("export-weights", run, *words).code == 0
             assert (np.load(tmp_path / "x.npz")["file"] == recorded.weights("file", epoch)).all()
     assert (last == 4).all()
+
+
+def test_a_run_without_weights_has_none_to_write(tmp_path: Path) -> None:
+    (tmp_path / "none.yaml").write_text(NONE)
+    assert evsim("run", tmp_path / "none.yaml", "--out", tmp_path).code == 0
+    done = evsim("export-weights", tmp_path / "none")
+    assert done.code == 2 and "holds no weights" in done.err and not done.out
 
 
 @pytest.mark.parametrize(
