@@ -183,7 +183,7 @@ def _starting_from(plan: Plan, weights: Path, reporter: Reporter) -> Plan:
     found = read_parameters(weights, plan.parameters)
     if left := [name for name in plan.parameters if name not in found]:
         names = ", ".join(left)
-        reporter.warning(f"'{weights}' does not hold {names}, which begins as the file says.")
+        reporter.warning(f"'{weights}' does not hold {names}: initial values stay.")
     stored = {
         name: plan.storage[name].write(values, 0).astype(plan.dtype)
         for name, values in found.items()

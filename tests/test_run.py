@@ -247,7 +247,7 @@ def test_weights_that_another_run_does_not_hold_are_named_and_stay(tmp_path: Pat
     network = tiny.load(path, "data.split.train=0", "protocol.epochs=1", "record={}")
     heard = tiny.Listener()
     second = evsim.run(network, out=tmp_path, weights=tmp_path / "some.npz", reporter=heard)
-    assert len(heard.warnings) == 1 and "does not hold out, which begins" in heard.warnings[0]
+    assert len(heard.warnings) == 1 and "does not hold out: initial" in heard.warnings[0]
     _, mixed = export_weights(second.folder)
     initial = build(network).parameters
     for name, values in mixed.items():

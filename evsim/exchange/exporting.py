@@ -117,13 +117,13 @@ def export_weights(
     RecordingError : the run cannot be read, or has no such weights.
     RunError : the file cannot be written.
     """
-    found = run_parameters(Path(folder), epoch)
     path = Path(out) if out else recording_path(Path(folder)).parent / f"weights{ARCHIVE}"
     if path.suffix != ARCHIVE:
         hint = f"`--weights` reads archives of that ending: '{path.with_suffix(ARCHIVE)}'"
         raise InputError(Fault(f"'{path}' does not end in {ARCHIVE}", hint=hint))
     if path.exists():
         _refuse(path, force, ARCHIVE)
+    found = run_parameters(Path(folder), epoch)
     with placed(path, folder=False) as fresh:
         write_parameters(fresh, found)
     return path, found

@@ -19,6 +19,9 @@ from evsim.orchestrator.metrics import Tally
 DAMAGE = (zipfile.BadZipFile, zlib.error, RuntimeError)
 """What reading a damaged archive raises: it may ask for passwords or unknown compression."""
 
+PARAMETER = "parameter:"
+"""What names of parameters begin with among a checkpoint's arrays."""
+
 KEEP = 2
 """Checkpoints that stay: the last, and the one before in case the last is damaged."""
 
@@ -42,6 +45,15 @@ class Checkpoint:
     position: Position
     updates: int
     arrays: dict[str, NDArray[Any]]
+
+    @property
+    def parameters(self) -> dict[str, NDArray[Any]]:
+        """Parameters by name."""
+        return {
+            key.removeprefix(PARAMETER): values
+            for key, values in self.arrays.items()
+            if key.startswith(PARAMETER)
+        }
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:

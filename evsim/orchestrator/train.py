@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from evsim.build.plan import Plan
 from evsim.engines.base import Program, Simulation
 from evsim.errors import Interrupted
-from evsim.orchestrator.checkpoint import Checkpoint, Position, write_checkpoint
+from evsim.orchestrator.checkpoint import PARAMETER, Checkpoint, Position, write_checkpoint
 from evsim.orchestrator.events import Sink
 from evsim.orchestrator.kept import Kept, Values
 from evsim.orchestrator.metrics import Tally
@@ -105,7 +105,7 @@ class Run:
         if self.vote is not None:
             self.vote.restore(checkpoint.arrays)
         for name in self.optimiser.parameters:
-            self.optimiser.parameters[name] = checkpoint.arrays[f"parameter:{name}"]
+            self.optimiser.parameters[name] = checkpoint.arrays[f"{PARAMETER}{name}"]
         for name in self.optimiser.state:
             self.optimiser.state[name] = checkpoint.arrays[f"state:{name}"]
         self.optimiser.updates = checkpoint.updates
@@ -168,7 +168,7 @@ class Run:
         self._finish_writing()
         self.position = replace(self.position, recording=self.sink.commit())
         optimiser = self.optimiser
-        arrays = {f"parameter:{name}": a for name, a in optimiser.parameters.items()}
+        arrays = {f"{PARAMETER}{name}": a for name, a in optimiser.parameters.items()}
         arrays |= {f"state:{name}": a for name, a in optimiser.state.items()}
         arrays |= {f"kept:{'.'.join(key)}": a for key, a in self.kept.values.items()}
         arrays |= self.vote.state() if self.vote is not None else {}

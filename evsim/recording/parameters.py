@@ -67,11 +67,12 @@ def run_parameters(folder: Path, epoch: int | None = None) -> Parameters:
     """
     if epoch is None:
         with suppress(RecordingError):
-            if found := _of_checkpoint(RunFolder.open(folder).checkpoints):
+            if found := read_checkpoint(RunFolder.open(folder).checkpoints).parameters:
                 return found
     with open_run(folder) as run:
         if not len(run.weight_epochs):
-            raise RecordingError(Fault(f"'{run.path}' holds no weights", hint=_HINT))
+            text = f"'{run.path}' holds no weights, nor does a checkpoint beside it"
+            raise RecordingError(Fault(text, hint=_HINT))
         names = (parameter.name for parameter in run.layout.parameters)
         return {name: run.weights(name, -1 if epoch is None else epoch) for name in names}
 
@@ -88,15 +89,6 @@ def write_parameters(path: Path, parameters: Mapping[str, NDArray[Any]]) -> None
         for name, values in parameters.items():
             with archive.open(f"{name}.npy", "w") as file:
                 np.save(file, values, allow_pickle=False)
-
-
-def _of_checkpoint(checkpoints: Path) -> Parameters:
-    found: Parameters = {}
-    for key, values in read_checkpoint(checkpoints).arrays.items():
-        kind, _, name = key.partition(":")
-        if kind == "parameter":
-            found[name] = values
-    return found
 
 
 def _of_archive(path: Path, names: Collection[str]) -> Parameters:
